@@ -1,0 +1,213 @@
+//! The configuration, resolved and valid. Nothing else reads the environment.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::destinations;
+use crate::model::business_event::EventKind;
+use crate::model::delivery::AmbiguousPolicy;
+use crate::model::id::Mode;
+use crate::model::rate::RateLimit;
+use crate::model::retry::RetrySchedule;
+use crate::model::secret::Secret;
+use crate::sources;
+
+/// Everything that can be configured, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it came from; none when the environment alone configured it.
+    pub file: Option<PathBuf>,
+    /// The public listener.
+    pub server: Server,
+    /// The operator's door.
+    pub admin: Admin,
+    /// Where the state is.
+    pub store: Store,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// Who sends webhooks.
+    pub sources: Vec<Source>,
+    /// Who is told.
+    pub destinations: Vec<Destination>,
+    /// Who is alerted.
+    pub alerts: Vec<Alert>,
+    /// How alerts are grouped.
+    pub alerting: Alerting,
+    /// What the health page shows to whom.
+    pub health: Health,
+    /// How logs look.
+    pub log: Log,
+}
+
+/// The public listener.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// How the world reaches it.
+    pub public_url: Option<String>,
+    /// Transport security.
+    pub tls: Tls,
+    /// Largest body, in bytes.
+    pub max_body: usize,
+    /// For the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// For the header of a request.
+    pub header_timeout: Duration,
+    /// For the body of a request.
+    pub body_timeout: Duration,
+    /// For a connection that asks nothing.
+    pub idle_timeout: Duration,
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// Connections at a time from one address.
+    pub max_connections_per_address: usize,
+    /// Bytes of bodies held at a time.
+    pub max_bytes_in_flight: usize,
+    /// How long a stop waits for requests under way.
+    pub drain_timeout: Duration,
+}
+
+/// Transport security.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// Plain HTTP: behind a proxy, or for tests.
+    Off,
+    /// From files, reloaded when they change.
+    Files {
+        /// The certificate chain, PEM.
+        cert: PathBuf,
+        /// The private key, PEM.
+        key: PathBuf,
+    },
+}
+
+/// The operator's door.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// The Unix socket that the command line talks to; the file's permissions are the lock.
+    pub socket: PathBuf,
+}
+
+/// Where the state is.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// The redb file.
+    pub path: PathBuf,
+    /// Below this much free disk nothing is accepted or sent, in bytes.
+    pub reserve: u64,
+    /// redb's page cache, in bytes.
+    pub cache: usize,
+}
+
+/// How long things are kept; none is for ever.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Raw bodies.
+    pub payloads: Option<Duration>,
+    /// Attempts, but never before their failed delivery ends.
+    pub attempts: Option<Duration>,
+    /// Dedup marks, with the webhook's header.
+    pub dedup: Option<Duration>,
+}
+
+/// One sender.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its name in the path: letters, digits, `-` and `_`.
+    pub name: String,
+    /// Its kind and secrets.
+    pub settings: sources::Settings,
+    /// How its events are counted and answered.
+    pub rules: SourceRules,
+}
+
+/// How a source's events are counted and answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceRules {
+    /// How long a sale that may be half of another waits; zero turns it off.
+    pub settle: Duration,
+    /// The same for an event that was late already.
+    pub settle_late: Duration,
+    /// Whether its sales count.
+    pub counts_sales: bool,
+    /// Answer 200 where 400 or 403 would be due, for senders that disable an endpoint after errors.
+    pub always_200: bool,
+}
+
+/// One destination.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// Its name.
+    pub name: String,
+    /// Its kind, credentials and rules.
+    pub settings: destinations::Settings,
+    /// How it is delivered to.
+    pub delivery: DeliverySettings,
+}
+
+/// How a destination is delivered to.
+#[derive(Clone, Debug)]
+pub struct DeliverySettings {
+    /// Which modes it gets.
+    pub environments: Vec<Mode>,
+    /// Which kinds it gets; none for the destination's own default.
+    pub events: Option<Vec<EventKind>>,
+    /// When to try.
+    pub schedule: RetrySchedule,
+    /// For one request.
+    pub timeout: Duration,
+    /// How many requests in a span; none is no limit.
+    pub rate_limit: Option<RateLimit>,
+    /// Requests at a time.
+    pub concurrency: usize,
+    /// How long a delivery may wait for a destination that is not available.
+    pub max_age: Duration,
+    /// What to do about an ambiguous outcome; none for the destination's own default.
+    pub ambiguous: Option<AmbiguousPolicy>,
+    /// Whether private and link-local addresses may be connected to.
+    pub allow_private_addresses: bool,
+}
+
+/// One channel for alerts.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// Its name.
+    pub name: String,
+    /// Where alerts are posted as JSON; the address is a secret.
+    pub url: Secret,
+    /// Whether private and link-local addresses may be connected to.
+    pub allow_private_addresses: bool,
+}
+
+/// How alerts are grouped.
+#[derive(Clone, Copy, Debug)]
+pub struct Alerting {
+    /// How long to collect before the first word on a group.
+    pub group_wait: Duration,
+    /// How long before news on the same group.
+    pub group_interval: Duration,
+    /// How long before the same again.
+    pub repeat_interval: Duration,
+}
+
+/// What the health page shows to whom.
+#[derive(Clone, Debug)]
+pub enum Health {
+    /// Everything to everybody.
+    Public,
+    /// Details only with this token.
+    Token(Secret),
+    /// Details only on the admin socket.
+    Admin,
+}
+
+/// How logs look.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// One JSON object a line instead of text.
+    pub json: bool,
+    /// What is logged, `info` or `tallyhook=debug`.
+    pub level: String,
+}

@@ -1,0 +1,271 @@
+//! PURE. Where business events go: what to ask of a destination, and what its answers mean.
+//!
+//! One file a destination. Adding one is a file here and a line in [`build`].
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::model::business_event::{BusinessEvent, EventKind};
+use crate::model::contact::Contact;
+use crate::model::delivery::{AmbiguousPolicy, ContactSync, Delivery, Frozen, Outcome, Rule};
+use crate::model::rate::RateLimit;
+use crate::model::secret::Secret;
+use crate::model::time::Timestamp;
+
+pub mod ga4;
+pub mod mailerlite;
+pub mod redact;
+pub mod rest;
+pub mod status;
+
+/// How a destination wants to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Each business event by itself, in no promised order.
+    Event,
+    /// Kept in step with each person: one request in flight a contact, rendered from the state of that moment.
+    Contact,
+}
+
+/// A request's method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Creates or upserts.
+    Post,
+    /// Replaces.
+    Put,
+    /// Changes.
+    Patch,
+}
+
+impl Method {
+    /// The method as it stands in a request line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+        }
+    }
+}
+
+/// One request to a destination. Its `Debug` and [`HttpRequest::shown`] carry neither secrets nor personal data.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
+    /// Scheme, authority, path and the part of the query that may be shown.
+    pub url: String,
+    /// A last query parameter that may not be shown (GA4's `api_secret`).
+    pub secret_query: Option<(&'static str, Secret)>,
+    /// Header fields that may be shown.
+    pub headers: Vec<(&'static str, String)>,
+    /// A header field that may not be shown (`authorization`), value and all.
+    pub secret_header: Option<(&'static str, Secret)>,
+    /// The body, JSON; empty for none.
+    pub body: Vec<u8>,
+    /// Whether the destination recognises a repeat of it, or it changes nothing: then a time-out is an ordinary failure.
+    pub repeatable: bool,
+}
+
+impl HttpRequest {
+    /// The whole address, secrets and all.
+    pub fn address(&self) -> Secret {
+        match &self.secret_query {
+            None => Secret::new(self.url.clone()),
+            Some((name, value)) => {
+                let joint = if self.url.contains('?') { '&' } else { '?' };
+                Secret::new(format!("{}{joint}{name}={}", self.url, url_encode(value.expose())))
+            }
+        }
+    }
+
+    /// The request for people: method, address and body, secrets left out and personal data masked.
+    pub fn shown(&self) -> String {
+        let secret = self
+            .secret_query
+            .as_ref()
+            .map_or(String::new(), |(name, _)| format!("{}{name}=…", if self.url.contains('?') { '&' } else { '?' }));
+        let body = redact::json(&self.body);
+        format!(
+            "{} {}{secret}{}{body}",
+            self.method.name(),
+            redact::url(&self.url),
+            if body.is_empty() { "" } else { " " }
+        )
+    }
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+/// An answer, its body cut at what the client is willing to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpResponse {
+    /// HTTP status.
+    pub status: u16,
+    /// `Retry-After`, already read and capped; rubbish is none.
+    pub retry_after: Option<Duration>,
+    /// The body, at most 1 MiB.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// Nothing was sent: name not found, connection refused, TLS handshake broken off, connect time-out.
+    NotSent(String),
+    /// The request may have arrived: time-out, reset or garbage after its body was written.
+    Unknown(String),
+    /// It can't work as configured: an untrusted certificate, a forbidden address, a malformed URL.
+    Broken(String),
+}
+
+/// What came of a request.
+pub type Reply = Result<HttpResponse, NoAnswer>;
+
+/// A request that was made, with what came of it.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// What was asked.
+    pub request: HttpRequest,
+    /// What came back.
+    pub reply: Reply,
+}
+
+/// What is to be delivered.
+pub struct Job<'a> {
+    /// The same for every attempt of one delivery's generation; sent as `Idempotency-Key` where that helps.
+    pub key: &'a str,
+    /// What happened; for a contact destination every pending business event, oldest first. Never empty.
+    pub events: &'a [BusinessEvent],
+    /// The delivery's frozen values; none for a contact destination.
+    pub delivery: Option<&'a Delivery>,
+    /// The person as of now.
+    pub contact: Option<&'a Contact>,
+    /// What is known of the person at this destination; none for an event destination.
+    pub sync: Option<&'a ContactSync>,
+    /// The moment of this attempt.
+    pub now: Timestamp,
+}
+
+/// What to do next for a job.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Make this request, then ask again.
+    Send(HttpRequest),
+    /// The attempt is over.
+    Done(Finished),
+}
+
+/// The end of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// What it means.
+    pub outcome: Outcome,
+    /// The id that the destination gave the person, once known.
+    pub remote_id: Option<String>,
+    /// The id under which the person was made known, once used.
+    pub external_id: Option<String>,
+    /// Remarks for `deliveries show`: what was cut, what the destination does not confirm. No personal data.
+    pub notes: Vec<String>,
+}
+
+impl Finished {
+    /// An end without further news.
+    pub const fn new(outcome: Outcome) -> Self {
+        Self { outcome, remote_id: None, external_id: None, notes: Vec::new() }
+    }
+}
+
+/// Whether a business event is for a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Send it.
+    Send,
+    /// Don't, by this rule.
+    Suppress(Rule),
+    /// Not yet: something it needs (an e-mail address) may still come; no later than so long after it happened.
+    Wait {
+        /// How long at most.
+        at_most: Duration,
+        /// The rule by which it is suppressed then.
+        then: Rule,
+    },
+}
+
+/// A destination's kind with its credentials and rules.
+pub trait Destination: Send + Sync {
+    /// The kind's name in the configuration, `ga4`.
+    fn kind(&self) -> &'static str;
+
+    /// How it wants to be told.
+    fn style(&self) -> Style;
+
+    /// The kinds of business events it gets unless the configuration says otherwise.
+    fn default_events(&self) -> &'static [EventKind];
+
+    /// Whether this business event is sent, as far as the destination's own rules say (consent, what it can't do without).
+    /// Environment and event filters are the caller's.
+    fn admit(&self, event: &BusinessEvent, contact: Option<&Contact>) -> Admission;
+
+    /// Whether everything that makes the sale worth sending at once is known (GA4: the browser's client id); else it waits
+    /// until the sale settles.
+    fn is_ready(&self, event: &BusinessEvent, contact: Option<&Contact>) -> bool;
+
+    /// The moment after which it no longer takes what happened then.
+    fn deadline(&self, occurred_at: Timestamp) -> Option<Timestamp>;
+
+    /// Fixes what every attempt is rendered from; only event destinations need it.
+    fn freeze(&self, event: &BusinessEvent, contact: Option<&Contact>) -> Option<Frozen>;
+
+    /// What to do about an ambiguous outcome of a kind, unless the configuration says otherwise.
+    fn ambiguous(&self, kind: &EventKind) -> AmbiguousPolicy;
+
+    /// The next request, or the end. Called with the exchanges of this attempt so far; the same arguments give the same step.
+    fn step(&self, job: &Job<'_>, exchanges: &[Exchange]) -> Step;
+
+    /// A request that only reads, to see whether the destination works and the key is right; none when it has none (GA4).
+    fn probe(&self) -> Option<HttpRequest>;
+
+    /// Limits that suit the destination unless the configuration says otherwise.
+    fn default_rate_limit(&self) -> Option<RateLimit>;
+}
+
+/// A destination's kind with its settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settings {
+    /// `kind = "ga4"`.
+    Ga4(ga4::Settings),
+    /// `kind = "rest"`: the owner's own CRM contract.
+    Rest(rest::Settings),
+    /// `kind = "mailerlite"`.
+    MailerLite(mailerlite::Settings),
+}
+
+/// Builds the destination that settings describe.
+pub fn build(settings: &Settings) -> Box<dyn Destination> {
+    match settings {
+        Settings::Ga4(settings) => Box::new(ga4::Ga4::new(settings.clone())),
+        Settings::Rest(settings) => Box::new(rest::Rest::new(settings.clone())),
+        Settings::MailerLite(settings) => Box::new(mailerlite::MailerLite::new(settings.clone())),
+    }
+}
+
+/// Percent-encodes a query value or path segment: everything but unreserved characters (RFC 3986, 2.3).
+pub fn url_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}

@@ -1,0 +1,1 @@
+//! What an HTTP status means where a destination says nothing special about it.

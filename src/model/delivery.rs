@@ -1,0 +1,367 @@
+//! A delivery's life: its states, its schedule, and what can come of an attempt.
+
+use std::time::Duration;
+
+use super::business_event::EventKind;
+use super::id::{BusinessEventId, ContactId, DestinationId};
+use super::time::Timestamp;
+
+/// One business event for one destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Who is told.
+    pub destination: DestinationId,
+    /// Where it stands.
+    pub state: State,
+    /// Starts at 0; each replay by a person starts the next one, with a fresh budget.
+    pub generation: u16,
+    /// When it is tried next. For a contact destination the [`ContactSync`] of its contact says so instead.
+    pub schedule: Schedule,
+    /// The last HTTP status that came back.
+    pub last_status: Option<u16>,
+    /// After this moment it is not sent any more.
+    pub deadline: Option<Timestamp>,
+    /// What every attempt is rendered from, fixed when it first becomes due.
+    pub frozen: Option<Frozen>,
+}
+
+/// When a delivery, or a contact's synchronisation, is tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schedule {
+    /// Not before this moment.
+    pub due_at: Timestamp,
+    /// Waiting for its sale to settle; it has no place in a due queue before.
+    pub settling: bool,
+    /// Attempts used up in this generation.
+    pub attempts: u16,
+    /// A request was begun whose repetition the destination can't recognise; set before its first byte, cleared with its result.
+    pub started_at: Option<Timestamp>,
+}
+
+/// What is fixed for all attempts of a delivery to an event destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frozen {
+    /// The kind as it is sent; another kind is never sent for the same sale.
+    pub kind: EventKind,
+    /// GA's id of the browser, or a derived one.
+    pub client_id: Option<String>,
+    /// Whether the client id is derived.
+    pub synthetic: bool,
+}
+
+/// Where a delivery stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// To be sent.
+    Pending,
+    /// The destination has it.
+    Delivered {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Not sent, by rule.
+    Suppressed {
+        /// Which one.
+        rule: Rule,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Given up; waits for a person.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// A person decided that it need not be sent.
+    Discarded {
+        /// In the person's words.
+        reason: String,
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+impl State {
+    /// The state's name in JSON and filters.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered { .. } => "delivered",
+            Self::Suppressed { .. } => "suppressed",
+            Self::Failed { .. } => "failed",
+            Self::Discarded { .. } => "discarded",
+        }
+    }
+
+    /// Position in per-state counts: pending, delivered, suppressed, failed, discarded.
+    pub const fn index(&self) -> usize {
+        match self {
+            Self::Pending => 0,
+            Self::Delivered { .. } => 1,
+            Self::Suppressed { .. } => 2,
+            Self::Failed { .. } => 3,
+            Self::Discarded { .. } => 4,
+        }
+    }
+}
+
+/// The names of the states, at their [`State::index`].
+pub const STATE_NAMES: [&str; 5] = ["pending", "delivered", "suppressed", "failed", "discarded"];
+
+/// Why a delivery is not sent, by rule and not by failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// The sale it told of proved to be part of another, or its refund failed before it was sent.
+    Withdrawn,
+    /// Older than the destination takes.
+    TooOld,
+    /// The person did not agree.
+    NoConsent,
+    /// A test event and a destination for live ones, or the other way round.
+    TestMode,
+    /// The person unsubscribed, bounced or complained.
+    Unsubscribed,
+    /// The destination does not want this kind.
+    Filtered,
+    /// GA4: no browser id is known and none may be derived.
+    NoClientId,
+    /// The destination needs an e-mail address and none came.
+    NoEmail,
+    /// The CRM needs a contact and there is none.
+    NoContact,
+    /// It may have arrived, can't be recognised as a repeat, and the setting says drop.
+    Ambiguous,
+}
+
+impl Rule {
+    /// Every rule.
+    pub const ALL: [Self; 10] = [
+        Self::Withdrawn,
+        Self::TooOld,
+        Self::NoConsent,
+        Self::TestMode,
+        Self::Unsubscribed,
+        Self::Filtered,
+        Self::NoClientId,
+        Self::NoEmail,
+        Self::NoContact,
+        Self::Ambiguous,
+    ];
+
+    /// The rule's name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Withdrawn => "withdrawn",
+            Self::TooOld => "too_old",
+            Self::NoConsent => "no_consent",
+            Self::TestMode => "test_mode",
+            Self::Unsubscribed => "unsubscribed",
+            Self::Filtered => "filtered",
+            Self::NoClientId => "no_client_id",
+            Self::NoEmail => "no_email",
+            Self::NoContact => "no_contact",
+            Self::Ambiguous => "ambiguous",
+        }
+    }
+}
+
+/// Why a delivery failed, for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of failure.
+    pub class: FailureClass,
+    /// What happened, in a sentence without personal data or secrets.
+    pub explanation: String,
+}
+
+/// Kinds of failure. Each has a next step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FailureClass {
+    /// The destination refused this one.
+    Rejected,
+    /// Every attempt of the schedule was used up.
+    AttemptsUsedUp,
+    /// The moment after which the destination no longer takes it has passed.
+    DeadlinePassed,
+    /// The destination was unavailable, held or paused for too long.
+    DestinationUnavailable,
+    /// Our own check found that the destination would drop it silently.
+    Invalid,
+    /// It may have arrived and can't be recognised as a repeat; the setting says ask.
+    Ambiguous,
+}
+
+impl FailureClass {
+    /// Every class.
+    pub const ALL: [Self; 6] = [
+        Self::Rejected,
+        Self::AttemptsUsedUp,
+        Self::DeadlinePassed,
+        Self::DestinationUnavailable,
+        Self::Invalid,
+        Self::Ambiguous,
+    ];
+
+    /// The class's name in JSON and alerts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::AttemptsUsedUp => "attempts_used_up",
+            Self::DeadlinePassed => "deadline_passed",
+            Self::DestinationUnavailable => "destination_unavailable",
+            Self::Invalid => "invalid",
+            Self::Ambiguous => "ambiguous",
+        }
+    }
+
+    /// What a person can do.
+    pub const fn next_step(self) -> &'static str {
+        match self {
+            Self::Rejected => "correct what the destination complains about, then `tallyhook failed retry ID`",
+            Self::AttemptsUsedUp | Self::DestinationUnavailable => {
+                "once the destination answers again, `tallyhook failed retry --destination NAME --all`"
+            }
+            Self::DeadlinePassed => {
+                "enter it by hand if you need it there, then `tallyhook failed discard ID --reason TEXT`"
+            }
+            Self::Invalid => "change the setting named above, then `tallyhook failed retry ID`",
+            Self::Ambiguous => {
+                "look at the destination: if it is there `tallyhook failed discard ID --reason TEXT`, else `tallyhook failed retry ID`"
+            }
+        }
+    }
+}
+
+/// A contact's standing with one contact destination (CRM, MailerLite): one due row, one request in flight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactSync {
+    /// Which destination.
+    pub destination: DestinationId,
+    /// Whose.
+    pub contact: ContactId,
+    /// The business events whose deliveries a success completes, in order.
+    pub pending: Vec<BusinessEventId>,
+    /// When it is tried next; meaningless while nothing is pending.
+    pub schedule: Schedule,
+    /// When the oldest pending delivery began to wait.
+    pub waiting_since: Timestamp,
+    /// The id that the destination gave the person.
+    pub remote_id: Option<String>,
+    /// The id under which the person was first made known there; it stays.
+    pub external_id: Option<String>,
+}
+
+impl ContactSync {
+    /// A contact that the destination has not heard of.
+    pub fn new(destination: DestinationId, contact: ContactId) -> Self {
+        Self {
+            destination,
+            contact,
+            pending: Vec::new(),
+            schedule: Schedule::default(),
+            waiting_since: Timestamp::EPOCH,
+            remote_id: None,
+            external_id: None,
+        }
+    }
+}
+
+/// What a destination's answer means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The destination has it.
+    Delivered,
+    /// The destination will not take it and that is right (an unsubscribed person).
+    Suppressed(Rule),
+    /// Not now; the schedule says when.
+    Retry {
+        /// What happened.
+        explanation: String,
+        /// The destination's own wish; only ever lengthens the wait.
+        after: Option<Duration>,
+    },
+    /// Too fast: the destination as a whole waits, no attempt is used.
+    SlowDown {
+        /// The destination's own wish.
+        after: Option<Duration>,
+    },
+    /// It will never be taken like this.
+    Permanent {
+        /// What kind of failure.
+        class: FailureClass,
+        /// What happened.
+        explanation: String,
+    },
+    /// Nothing will be taken until a person does something (a wrong key): the destination is held, no attempt is used.
+    Broken {
+        /// What happened and what to do.
+        explanation: String,
+    },
+    /// This one is forbidden; whether the whole destination is, shows when another is refused too.
+    Forbidden {
+        /// What happened.
+        explanation: String,
+    },
+    /// It may or may not have arrived, and the destination could not recognise a repeat.
+    Ambiguous {
+        /// What happened.
+        explanation: String,
+    },
+}
+
+/// What to do about an ambiguous outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AmbiguousPolicy {
+    /// Send again: told twice rather than never.
+    Retry,
+    /// Suppress it: told never rather than twice.
+    Drop,
+    /// Fail it, so that a person decides.
+    Ask,
+}
+
+/// One try of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When the first byte could have left.
+    pub at: Timestamp,
+    /// From then to the end of the answer, in milliseconds.
+    pub took_ms: u32,
+    /// Which generation.
+    pub generation: u16,
+    /// What was sent: method, address, body, without secrets and personal data; each request of the attempt on its own line.
+    pub sent: String,
+    /// The last HTTP status.
+    pub status: Option<u16>,
+    /// What came of it, in a short text: `delivered`, `retry: 503 …`.
+    pub outcome: String,
+    /// The beginning of the answer, cut and redacted.
+    pub excerpt: String,
+}
+
+/// What a destination as a whole is doing, kept on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// A person paused it.
+    pub paused: bool,
+    /// It is held, and why: nothing is sent until it is fixed.
+    pub held: Option<Held>,
+    /// Nothing is sent before this moment (a 429's `Retry-After`).
+    pub not_before: Option<Timestamp>,
+    /// The breaker's state.
+    pub breaker: super::breaker::Breaker,
+}
+
+/// Why a destination is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Since when.
+    pub since: Timestamp,
+    /// What happened and what to do.
+    pub explanation: String,
+    /// When one delivery is tried to see whether it works again.
+    pub probe_at: Timestamp,
+    /// How often that was done.
+    pub probes: u16,
+}

@@ -1,0 +1,15 @@
+//! The words Tallyhook thinks in, as types. Pure: no clock, no chance, no file, no socket.
+
+pub mod attribution;
+pub mod breaker;
+pub mod business_event;
+pub mod contact;
+pub mod delivery;
+pub mod id;
+pub mod identity;
+pub mod money;
+pub mod rate;
+pub mod retry;
+pub mod secret;
+pub mod statement;
+pub mod time;

@@ -1,0 +1,245 @@
+//! Money as integer minor units plus currency. There is no float anywhere.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A currency code of three letters, lower case as Stripe sends it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    /// Digits after the decimal point in this currency's minor unit, as Stripe counts them (Stripe: currencies, zero-decimal
+    /// and special cases), which is not always what ISO 4217 says: ISK and UGX have two, MGA has none.
+    pub const fn exponent(self) -> u32 {
+        match &self.0 {
+            b"bif" | b"clp" | b"djf" | b"gnf" | b"jpy" | b"kmf" | b"krw" | b"mga" | b"pyg" | b"rwf" | b"vnd"
+            | b"vuv" | b"xaf" | b"xof" | b"xpf" => 0,
+            b"bhd" | b"jod" | b"kwd" | b"omr" | b"tnd" => 3,
+            _ => 2,
+        }
+    }
+
+    /// The code in lower case, `eur`.
+    pub fn code(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("xxx")
+    }
+
+    /// The code in upper case, `EUR`, as GA4 wants it.
+    pub fn upper(&self) -> String {
+        self.code().to_ascii_uppercase()
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// The text is not a currency code of three letters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a currency code of three letters")]
+pub struct NotACurrency(pub String);
+
+impl FromStr for Currency {
+    type Err = NotACurrency;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.as_bytes() {
+            &[a, b, c] if [a, b, c].iter().all(u8::is_ascii_alphabetic) => {
+                Ok(Self([a.to_ascii_lowercase(), b.to_ascii_lowercase(), c.to_ascii_lowercase()]))
+            }
+            _ => Err(NotACurrency(text.to_owned())),
+        }
+    }
+}
+
+/// An amount in the minor unit of its currency (cents; whole yen).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Money {
+    /// Minor units, possibly negative.
+    pub minor: i64,
+    /// What of.
+    pub currency: Currency,
+}
+
+impl Money {
+    /// An amount of nothing.
+    pub const fn zero(currency: Currency) -> Self {
+        Self { minor: 0, currency }
+    }
+
+    /// The amount in major units, exactly, without trailing zeros: `99`, `49.5`, `0.001`, `-3.2`.
+    pub fn decimal(self) -> Decimal {
+        Decimal { minor: self.minor, exponent: self.currency.exponent() }
+    }
+}
+
+impl fmt::Display for Money {
+    /// `49.90 EUR`: always with the currency's own number of decimals.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.decimal().padded(), self.currency.upper())
+    }
+}
+
+/// An exact decimal number: `minor / 10^exponent`. Goes into JSON as a number without ever being a float.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decimal {
+    minor: i64,
+    exponent: u32,
+}
+
+impl Decimal {
+    /// As a JSON number, exact.
+    pub fn json(self) -> serde_json::Value {
+        // `arbitrary_precision` is off, so the text passes through f64; every amount below 2^53 minor units prints back
+        // exactly the same digits, and larger ones are written as the nearest number that JSON readers can hold.
+        self.to_string().parse::<f64>().ok().and_then(serde_json::Number::from_f64).map_or(
+            serde_json::Value::Null,
+            |number| {
+                match number.as_f64() {
+                    Some(float) if float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 => {
+                        #[allow(clippy::cast_possible_truncation)] // whole and below 2^53, so it fits exactly
+                        serde_json::Value::from(float as i64)
+                    }
+                    _ => serde_json::Value::Number(number),
+                }
+            },
+        )
+    }
+
+    fn padded(self) -> String {
+        let digits = self.exponent as usize;
+        let sign = if self.minor < 0 { "-" } else { "" };
+        let text = format!("{:0>width$}", self.minor.unsigned_abs(), width = digits + 1);
+        let (whole, fraction) = text.split_at(text.len() - digits);
+        if digits == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let padded = self.padded();
+        f.write_str(if self.exponent == 0 { &padded } else { padded.trim_end_matches('0').trim_end_matches('.') })
+    }
+}
+
+/// Sums per currency, in order of the code. Additions saturate; what would overflow is odd long before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sums(Vec<Money>);
+
+impl Sums {
+    /// From amounts, one per currency or several.
+    pub fn from_amounts(amounts: impl IntoIterator<Item = Money>) -> Self {
+        let mut sums = Self::default();
+        for money in amounts {
+            sums.add(money);
+        }
+        sums
+    }
+
+    /// Adds an amount; a currency whose sum becomes zero stays listed.
+    pub fn add(&mut self, money: Money) {
+        match self.0.binary_search_by_key(&money.currency, |sum| sum.currency) {
+            Ok(at) => self.0[at].minor = self.0[at].minor.saturating_add(money.minor),
+            Err(at) => self.0.insert(at, money),
+        }
+    }
+
+    /// Takes an amount away.
+    pub fn subtract(&mut self, money: Money) {
+        self.add(Money { minor: money.minor.saturating_neg(), ..money });
+    }
+
+    /// The sum in one currency, zero when there is none.
+    pub fn of(&self, currency: Currency) -> Money {
+        self.0.iter().copied().find(|sum| sum.currency == currency).unwrap_or(Money::zero(currency))
+    }
+
+    /// Every sum.
+    pub fn iter(&self) -> impl Iterator<Item = Money> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// Drops sums that are zero, so that equal books are equal values.
+    pub fn drop_zeros(&mut self) {
+        self.0.retain(|sum| sum.minor != 0);
+    }
+
+    /// Whether there is no sum at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn money(minor: i64, code: &str) -> Money {
+        Money { minor, currency: code.parse().unwrap() }
+    }
+
+    #[test]
+    fn amounts_print_exactly_in_their_currency() {
+        for (minor, code, decimal, shown) in [
+            (9900, "eur", "99", "99.00 EUR"),
+            (4990, "usd", "49.9", "49.90 USD"),
+            (5, "eur", "0.05", "0.05 EUR"),
+            (-320, "eur", "-3.2", "-3.20 EUR"),
+            (4500, "jpy", "4500", "4500 JPY"),
+            (500, "isk", "5", "5.00 ISK"),
+            (500, "ugx", "5", "5.00 UGX"),
+            (5120, "kwd", "5.12", "5.120 KWD"),
+            (7, "mga", "7", "7 MGA"),
+            (i64::MIN, "eur", "-92233720368547758.08", "-92233720368547758.08 EUR"),
+        ] {
+            assert_eq!(money(minor, code).decimal().to_string(), decimal);
+            assert_eq!(money(minor, code).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn json_numbers_keep_every_cent() {
+        assert_eq!(money(4990, "eur").decimal().json().to_string(), "49.9");
+        assert_eq!(money(9900, "eur").decimal().json().to_string(), "99");
+        assert_eq!(money(123_456_789_012_345, "eur").decimal().json().to_string(), "1234567890123.45");
+    }
+
+    #[test]
+    fn sums_add_up_per_currency() {
+        let mut sums = Sums::from_amounts([money(100, "usd"), money(5, "eur"), money(50, "usd")]);
+        assert_eq!(sums.of("usd".parse().unwrap()).minor, 150);
+        sums.subtract(money(5, "eur"));
+        sums.drop_zeros();
+        assert_eq!(sums.iter().count(), 1);
+    }
+
+    #[test]
+    fn only_three_letters_are_a_currency() {
+        assert!("EUR".parse::<Currency>().is_ok());
+        for wrong in ["", "eu", "euro", "e1r", "€"] {
+            assert!(wrong.parse::<Currency>().is_err(), "{wrong}");
+        }
+    }
+}

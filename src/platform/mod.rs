@@ -1,0 +1,3 @@
+//! What the machine gives: time, chance, signals, the service manager, free disk.
+
+pub mod clock;

@@ -1,0 +1,1 @@
+//! Signature schemes shared by senders.
