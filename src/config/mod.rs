@@ -1,4 +1,22 @@
 //! The configuration, resolved and valid. Nothing else reads the environment.
+//!
+//! `definitions/` names every key once; `reader` and `value` read the file along it, `resolve` and `named` make the [`Config`],
+//! `variables` does the same without a file, and `sample` writes the file to begin with.
+
+mod address;
+mod definitions;
+mod environment;
+mod load;
+mod named;
+mod problem;
+mod reader;
+mod resolve;
+mod sample;
+#[cfg(test)]
+mod tests;
+mod text;
+mod value;
+mod variables;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +30,14 @@ use crate::model::rate::RateLimit;
 use crate::model::retry::RetrySchedule;
 use crate::model::secret::Secret;
 use crate::sources;
+
+pub use environment::{Environment, SystemEnvironment};
+pub use load::{DEFAULT_FILE, Location};
+pub use problem::{Problem, Problems};
+pub use sample::sample;
+
+/// The answer to whoever asks for MailerLite's workflows (DESIGN 6).
+const NO_WORKFLOWS: &str = "automations start by joining the group: MailerLite has no call that starts one";
 
 /// Everything that can be configured, checked.
 #[derive(Clone, Debug)]
@@ -38,6 +64,8 @@ pub struct Config {
     pub health: Health,
     /// How logs look.
     pub log: Log,
+    /// Remarks that keep nobody from starting; to be shown at every start and by `check`.
+    pub warnings: Vec<Problem>,
 }
 
 /// The public listener.

@@ -12,10 +12,14 @@ use crate::model::rate::RateLimit;
 use crate::model::secret::Secret;
 use crate::model::time::Timestamp;
 
+pub mod consent;
 pub mod ga4;
 pub mod mailerlite;
+pub mod personal;
 pub mod redact;
 pub mod rest;
+#[cfg(test)]
+mod samples;
 pub mod status;
 
 /// How a destination wants to be told.
@@ -105,8 +109,9 @@ impl fmt::Debug for HttpRequest {
     }
 }
 
-/// An answer, its body cut at what the client is willing to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An answer, its body cut at what the client is willing to read. Its `Debug` tells only the body's size: answers repeat
+/// personal data.
+#[derive(Clone, PartialEq, Eq)]
 pub struct HttpResponse {
     /// HTTP status.
     pub status: u16,
@@ -114,6 +119,16 @@ pub struct HttpResponse {
     pub retry_after: Option<Duration>,
     /// The body, at most 1 MiB.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpResponse")
+            .field("status", &self.status)
+            .field("retry_after", &self.retry_after)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
 }
 
 /// Why there is no answer.

@@ -20,8 +20,8 @@ pub struct Contact {
     pub identities: Vec<Identity>,
     /// Name, address and phone as said last.
     pub person: Person,
-    /// When the person's data were said, by the provider's time: an older statement never overwrites a newer.
-    pub person_said_at: Timestamp,
+    /// When each of them was said, by the provider's time: an older statement never overwrites a newer.
+    pub person_said_at: PersonTimes,
     /// The pricing tier as said last.
     pub pricing_tier: Option<String>,
     /// When the tier was said.
@@ -34,8 +34,8 @@ pub struct Contact {
     pub last_attribution: Attribution,
     /// What the person agreed to.
     pub consent: Consent,
-    /// When consent was said.
-    pub consent_said_at: Timestamp,
+    /// When each answer was given.
+    pub consent_said_at: ConsentTimes,
     /// Sales and renewals less refunds that did not fail and lost disputes, per currency.
     pub totals: Sums,
     /// Sales, renewals not among them.
@@ -50,6 +50,28 @@ pub struct Contact {
     pub last_sale: Option<LastSale>,
     /// When the person was first heard of.
     pub created_at: Timestamp,
+}
+
+/// When each part of [`Person`] was said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PersonTimes {
+    /// The address.
+    pub email: Timestamp,
+    /// The phone.
+    pub phone: Timestamp,
+    /// The name.
+    pub name: Timestamp,
+}
+
+/// When each answer of [`Consent`] was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConsentTimes {
+    /// On being measured.
+    pub analytics: Timestamp,
+    /// On advertising.
+    pub ads: Timestamp,
+    /// On marketing by e-mail.
+    pub email: Timestamp,
 }
 
 /// The latest sale of a contact: by the provider's time, then by id.
@@ -88,14 +110,14 @@ impl Contact {
             merged_into: None,
             identities: Vec::new(),
             person: Person::default(),
-            person_said_at: Timestamp::EPOCH,
+            person_said_at: PersonTimes::default(),
             pricing_tier: None,
             pricing_tier_said_at: Timestamp::EPOCH,
             payment_method_type: None,
             first_attribution: Attribution::default(),
             last_attribution: Attribution::default(),
             consent: Consent::default(),
-            consent_said_at: Timestamp::EPOCH,
+            consent_said_at: ConsentTimes::default(),
             totals: Sums::default(),
             purchases: 0,
             renewals: 0,

@@ -20,6 +20,12 @@ impl Email {
         plausible.then(|| Self(text.to_lowercase()))
     }
 
+    /// An address that was normalised before it was written down. Taken as it is: what one version accepted, no later
+    /// version may fail to read.
+    pub const fn stored(normalised: String) -> Self {
+        Self(normalised)
+    }
+
     /// The normalised address.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -51,6 +57,11 @@ impl Phone {
             }
         }
         (9..=16).contains(&digits.len()).then_some(Self(digits))
+    }
+
+    /// A number that was normalised before it was written down; taken as it is, like [`Email::stored`].
+    pub const fn stored(normalised: String) -> Self {
+        Self(normalised)
     }
 
     /// The number, `+493012345678`.

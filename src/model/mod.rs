@@ -14,4 +14,5 @@ pub mod retry;
 pub mod secret;
 pub mod statement;
 pub mod time;
+pub mod totals;
 pub mod webhook;

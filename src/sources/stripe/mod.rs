@@ -1,54 +1,83 @@
-//! Stripe.
+//! Stripe: signed snapshot events of payments, Checkout, invoices and refunds.
 
 use std::time::Duration;
 
 use crate::model::secret::Secret;
 use crate::model::statement::Interpreted;
 
+use super::signature::SigningKey;
 use super::{InvalidPayload, Refusal, Request, RetryAnswer, Sample, SampleRequest, Source};
+
+mod explain;
+mod interpret;
+mod invoices;
+mod json;
+mod layout;
+mod object;
+mod payments;
+mod refunds;
+mod sample;
+mod verify;
+
+/// The provider's name in keys and scopes.
+const PROVIDER: &str = "stripe";
 
 /// What a Stripe source needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Signing secrets, `whsec_…`; at least one, none blank.
+    /// Signing secrets, `whsec_…`; at least one, none blank. A blank one never verifies anything.
     pub secrets: Vec<Secret>,
-    /// How far the timestamp may be from now, either way; above zero.
+    /// How far the timestamp may be from now, either way, in whole seconds; above zero.
     pub tolerance: Duration,
 }
 
 /// A Stripe endpoint.
 pub struct Stripe {
     settings: Settings,
+    keys: Vec<SigningKey>,
 }
 
 impl Stripe {
     /// From settings.
     pub fn new(settings: Settings) -> Self {
-        Self { settings }
+        let keys = settings
+            .secrets
+            .iter()
+            // Anyone can sign with an empty key.
+            .filter(|secret| !secret.expose().trim().is_empty())
+            .map(|secret| SigningKey::new(secret.expose().as_bytes()))
+            .collect();
+        Self { settings, keys }
     }
 }
 
 impl Source for Stripe {
     fn provider(&self) -> &'static str {
-        "stripe"
+        PROVIDER
     }
-    fn verify(&self, _request: &Request<'_>) -> Result<(), Refusal> {
-        let _ = &self.settings;
-        Err(Refusal::MissingSignature)
+
+    fn verify(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        verify::verify(request, &self.keys, self.settings.tolerance)
     }
-    fn interpret(&self, _body: &[u8]) -> Result<Interpreted, InvalidPayload> {
-        Err(InvalidPayload("not built yet".into()))
+
+    fn interpret(&self, body: &[u8]) -> Result<Interpreted, InvalidPayload> {
+        interpret::interpret(body)
     }
-    fn explain(&self, _request: &Request<'_>, _refusal: Refusal) -> String {
-        String::new()
+
+    fn explain(&self, request: &Request<'_>, refusal: Refusal) -> String {
+        explain::explain(request, refusal, &self.settings.secrets, self.settings.tolerance)
     }
+
+    /// Stripe takes every status but 2xx as a failure and comes again for three days (Stripe: webhooks, delivery behaviours).
     fn unavailable(&self) -> RetryAnswer {
         RetryAnswer { status: 503, retry_after: Duration::from_secs(30) }
     }
+
     fn sample_types(&self) -> &'static [&'static str] {
-        &[]
+        &sample::TYPES
     }
-    fn sample(&self, _wanted: &SampleRequest<'_>) -> Option<Sample> {
-        None
+
+    fn sample(&self, wanted: &SampleRequest<'_>) -> Option<Sample> {
+        sample::sample(wanted, self.keys.first()?)
     }
 }

@@ -1,0 +1,244 @@
+//! Keys of the tables with a fixed name.
+
+use super::{Check, DAY, Form, HOUR, Key, LATER, MOMENT, Preset, SectionDefinition, Shape, Wrong, any};
+use std::time::Duration;
+
+/// The case of `server.listen` in which TLS comes from files.
+pub(in crate::config) const LISTEN_WITH_FILES: &str = "with certificates from files";
+/// The case of `server.listen` without TLS.
+pub(in crate::config) const LISTEN_WITHOUT_TLS: &str = "without TLS";
+
+/// Every table with a fixed name, in the order of the sample.
+pub(in crate::config) static SECTIONS: &[SectionDefinition] = &[
+    SectionDefinition { name: "server", doc: "The public listener: where webhooks arrive.", keys: SERVER },
+    SectionDefinition { name: "admin", doc: "The operator's door.", keys: ADMIN },
+    SectionDefinition { name: "store", doc: "Where the state is kept.", keys: STORE },
+    SectionDefinition { name: "retention", doc: "How many days things are kept; 0 is for ever.", keys: RETENTION },
+    SectionDefinition {
+        name: "alerting",
+        doc: "How alerts are grouped, so that one trouble is one message.",
+        keys: ALERTING,
+    },
+    SectionDefinition { name: "health", doc: "GET /api/health/webhooks, for monitors.", keys: HEALTH },
+    SectionDefinition { name: "log", doc: "Logs, on standard error.", keys: LOG },
+];
+
+const BYTES_64M: u64 = 64 << 20;
+const EXBIBYTE: u64 = 1 << 60;
+
+const SERVER: &[Key] = &[
+    Key {
+        name: "listen",
+        form: Form::Listen,
+        preset: Preset::Depends(&[(LISTEN_WITH_FILES, "\"0.0.0.0:443\""), (LISTEN_WITHOUT_TLS, "\"127.0.0.1:8080\"")]),
+        doc: "Address and port.",
+    },
+    Key {
+        name: "public_url",
+        form: Form::Url(Shape::Own),
+        preset: Preset::Unset("\"https://hooks.example.com\""),
+        doc: "How the world reaches it; shown in hints.",
+    },
+    Key {
+        name: "max_body",
+        form: Form::Size(1, BYTES_64M),
+        preset: Preset::Default("\"1MiB\""),
+        doc: "The largest body that is taken.",
+    },
+    Key {
+        name: "handshake_timeout",
+        form: Form::Span(MOMENT, HOUR),
+        preset: Preset::Default("\"10s\""),
+        doc: "For the TLS handshake.",
+    },
+    Key {
+        name: "header_timeout",
+        form: Form::Span(MOMENT, HOUR),
+        preset: Preset::Default("\"10s\""),
+        doc: "For the header of a request.",
+    },
+    Key {
+        name: "body_timeout",
+        form: Form::Span(MOMENT, HOUR),
+        preset: Preset::Default("\"20s\""),
+        doc: "For the body of a request.",
+    },
+    Key {
+        name: "idle_timeout",
+        form: Form::Span(MOMENT, HOUR),
+        preset: Preset::Default("\"60s\""),
+        doc: "For a connection that asks nothing.",
+    },
+    Key {
+        name: "max_connections",
+        form: Form::Count(1, 1_000_000),
+        preset: Preset::Default("1024"),
+        doc: "Connections at a time.",
+    },
+    Key {
+        name: "max_connections_per_address",
+        form: Form::Count(1, 1_000_000),
+        preset: Preset::Default("256"),
+        doc: "Connections at a time from one address.",
+    },
+    Key {
+        name: "max_bytes_in_flight",
+        form: Form::Size(1, EXBIBYTE),
+        preset: Preset::Default("\"64MiB\""),
+        doc: "Bytes of bodies held in memory at a time; beyond it senders are asked to come again.",
+    },
+    Key {
+        name: "drain_timeout",
+        form: Form::Span(Duration::ZERO, HOUR),
+        preset: Preset::Default("\"10s\""),
+        doc: "How long a stop waits for requests under way.",
+    },
+    Key { name: "tls", form: Form::Table(TLS), preset: Preset::Unset(""), doc: "Transport security." },
+];
+
+/// What belongs to certificates fetched by ACME, which a later version does.
+const ACME: Form = Form::Refused("belongs to mode = \"acme\", which is not available in this version");
+
+const TLS: &[Key] = &[
+    Key {
+        name: "mode",
+        form: Form::Choice(&["off", "files"], &["acme"]),
+        preset: Preset::Default("\"off\""),
+        doc: "\"files\": TLS with the certificate below, read again when it changes. \"off\": plain HTTP, behind a proxy that ends \
+              TLS, or for tests.",
+    },
+    Key {
+        name: "cert",
+        form: Form::Path,
+        preset: Preset::Unset("\"/etc/letsencrypt/live/hooks.example.com/fullchain.pem\""),
+        doc: "The certificate with its chain, PEM.",
+    },
+    Key {
+        name: "key",
+        form: Form::Path,
+        preset: Preset::Unset("\"/etc/letsencrypt/live/hooks.example.com/privkey.pem\""),
+        doc: "Its private key, PEM.",
+    },
+    Key { name: "domains", form: ACME, preset: Preset::Unset(""), doc: "" },
+    Key { name: "contact", form: ACME, preset: Preset::Unset(""), doc: "" },
+    Key { name: "directory", form: ACME, preset: Preset::Unset(""), doc: "" },
+    Key { name: "ca_root", form: ACME, preset: Preset::Unset(""), doc: "" },
+];
+
+const ADMIN: &[Key] = &[
+    Key {
+        name: "socket",
+        form: Form::Path,
+        preset: Preset::Default("\"/run/tallyhook/admin.sock\""),
+        doc: "The Unix socket that the command line talks to; the file's permissions are the lock.",
+    },
+    Key { name: "listen", form: Form::Refused(LATER), preset: Preset::Unset(""), doc: "" },
+    Key { name: "password", form: Form::Refused(LATER), preset: Preset::Unset(""), doc: "" },
+];
+
+const STORE: &[Key] = &[
+    Key {
+        name: "path",
+        form: Form::Path,
+        preset: Preset::Default("\"/var/lib/tallyhook/tallyhook.redb\""),
+        doc: "The file that holds everything.",
+    },
+    Key {
+        name: "reserve",
+        form: Form::Size(0, EXBIBYTE),
+        preset: Preset::Default("\"256MiB\""),
+        doc: "Below this much free disk nothing is accepted or sent.",
+    },
+    Key {
+        name: "cache",
+        form: Form::Size(64 << 10, 1 << 40),
+        preset: Preset::Default("\"32MiB\""),
+        doc: "Memory for pages of the store.",
+    },
+];
+
+const CENTURY_IN_DAYS: u64 = 36_500;
+
+const RETENTION: &[Key] = &[
+    Key {
+        name: "payloads",
+        form: Form::Count(0, CENTURY_IN_DAYS),
+        preset: Preset::Default("30"),
+        doc: "Bodies of webhooks, with the personal data in them.",
+    },
+    Key {
+        name: "attempts",
+        form: Form::Count(0, CENTURY_IN_DAYS),
+        preset: Preset::Default("14"),
+        doc: "What was sent and answered; never shorter than a failed delivery waits for you.",
+    },
+    Key {
+        name: "dedup",
+        form: Form::Count(0, CENTURY_IN_DAYS),
+        preset: Preset::Default("35"),
+        doc: "The marks by which a repeat is known; longer than a sender can repeat (Stripe: 30 days).",
+    },
+];
+
+const ALERTING: &[Key] = &[
+    Key {
+        name: "group_wait",
+        form: Form::Span(Duration::ZERO, DAY),
+        preset: Preset::Default("\"30s\""),
+        doc: "How long to collect before the first word.",
+    },
+    Key {
+        name: "group_interval",
+        form: Form::Span(MOMENT, DAY),
+        preset: Preset::Default("\"5m\""),
+        doc: "How long before news of the same trouble.",
+    },
+    Key {
+        name: "repeat_interval",
+        form: Form::Span(MOMENT, Duration::from_secs(30 * 86_400)),
+        preset: Preset::Default("\"4h\""),
+        doc: "How long before the same is said again.",
+    },
+];
+
+const HEALTH: &[Key] = &[
+    Key {
+        name: "details",
+        form: Form::Choice(&["public", "token", "admin"], &[]),
+        preset: Preset::Default("\"public\""),
+        doc: "Who sees more than the status: everybody, who brings the token (Authorization: Bearer), or only the admin socket.",
+    },
+    Key {
+        name: "token",
+        form: Form::Secret(any),
+        preset: Preset::Unset("{ env = \"TALLYHOOK_HEALTH_TOKEN\" }"),
+        doc: "The token for details = \"token\".",
+    },
+];
+
+const LOG: &[Key] = &[
+    Key {
+        name: "format",
+        form: Form::Choice(&["text", "json"], &[]),
+        preset: Preset::Default("\"text\""),
+        doc: "Lines for people, or one JSON object a line.",
+    },
+    Key {
+        name: "level",
+        form: Form::Text(LEVEL),
+        preset: Preset::Default("\"info\""),
+        doc: "How much: error, warn, info, debug, trace or off; also by part, \"info,tallyhook::delivery=debug\".",
+    },
+];
+
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
+const LEVEL: Check = |text| {
+    for part in text.split(',') {
+        let level = part.rsplit('=').next().unwrap_or(part).trim();
+        if !LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
+            return Err(Wrong::new("is not a level of logging").or_nearest(level, LEVELS.into_iter()));
+        }
+    }
+    Ok(())
+};

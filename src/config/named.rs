@@ -1,0 +1,296 @@
+//! The tables that the user names: sources, destinations, alerts.
+
+use toml::de::DeTable;
+
+use super::definitions::{ALERTS, CLASSIC_API, DESTINATIONS, Family, Kind, NEW_API, SOURCES, one_of};
+use super::problem::Wrong;
+use super::reader::{List, Place, Reader, Section, join};
+use super::text::is_placeholder;
+use super::{Alert, DeliverySettings, Destination, Source, SourceRules, address};
+use crate::destinations::{self, ga4, mailerlite, rest};
+use crate::model::delivery::AmbiguousPolicy;
+use crate::model::id::Mode;
+use crate::model::rate::RateLimit;
+use crate::model::retry::RetrySchedule;
+use crate::model::secret::Secret;
+use crate::sources::{self, stripe};
+
+/// No name is longer than this many bytes.
+const LONGEST_NAME: usize = 64;
+
+/// One table of a family whose name and kind are right.
+struct Named<'s> {
+    name: String,
+    kind: &'static Kind,
+    section: Section<'s>,
+}
+
+/// Who sends webhooks.
+pub(super) fn sources<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>) -> Vec<Source> {
+    let tables = family(reader, root, &SOURCES);
+    if root.get(SOURCES.name).is_none_or(|item| item.get_ref().as_table().is_some_and(DeTable::is_empty)) {
+        let place = Place { key: SOURCES.name.to_owned(), line: None };
+        reader.report(
+            &place,
+            Wrong::new("no source is configured: nothing can be received").but("add a table like [sources.stripe]"),
+        );
+    }
+    // Every kind of this version sells.
+    if tables.len() > 1 {
+        for Named { section, .. } in tables.iter().filter(|table| !table.section.gives("counts_sales")) {
+            let wrong =
+                Wrong::new("is missing: with more than one source that sells, each must say whether its sales count");
+            section.report(
+                "counts_sales",
+                wrong.but("add counts_sales = true, or false where another source tells of the same sales"),
+            );
+        }
+    }
+    tables.into_iter().map(|table| source(&table)).collect()
+}
+
+fn source(Named { name, section, .. }: &Named<'_>) -> Source {
+    let List(secrets) = section.get("secrets");
+    Source {
+        name: name.clone(),
+        settings: sources::Settings::Stripe(stripe::Settings { secrets, tolerance: section.get("tolerance") }),
+        rules: SourceRules {
+            settle: section.get("settle"),
+            settle_late: section.get("settle_late"),
+            counts_sales: section.get("counts_sales"),
+            always_200: section.get::<String>("respond") == "always_200",
+        },
+    }
+}
+
+/// Who is told.
+pub(super) fn destinations<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>) -> Vec<Destination> {
+    let tables = family(reader, root, &DESTINATIONS);
+    let destinations: Vec<_> = tables.iter().map(destination).collect();
+    for (at, later) in destinations.iter().enumerate() {
+        if let Some(earlier) = destinations[..at].iter().find(|earlier| tells_the_same(earlier, later)) {
+            let wrong = Wrong::new(format!(
+                "goes to the same place as {}: it would be told twice",
+                join(DESTINATIONS.name, &earlier.name)
+            ));
+            reader.report(
+                &tables[at].section.place,
+                wrong.but("leave one out, or give them different environments or events"),
+            );
+        }
+    }
+    destinations
+}
+
+fn destination(Named { name, kind, section }: &Named<'_>) -> Destination {
+    let settings = match kind.name {
+        "ga4" => destinations::Settings::Ga4(ga4(section)),
+        "rest" => destinations::Settings::Rest(rest(section)),
+        _ => destinations::Settings::MailerLite(mailerlite(section)),
+    };
+    let own_rate_limit = || destinations::build(&settings).default_rate_limit();
+    let delivery = delivery(section, own_rate_limit);
+    Destination { name: name.clone(), settings, delivery }
+}
+
+fn delivery(section: &Section<'_>, own_rate_limit: impl FnOnce() -> Option<RateLimit>) -> DeliverySettings {
+    let List(environments): List<String> = section.get("environments");
+    let events: Option<List<String>> = section.find("events");
+    let List(delays) = section.get("schedule");
+    DeliverySettings {
+        environments: environments.iter().map(|mode| if mode == "live" { Mode::Live } else { Mode::Test }).collect(),
+        events: events.map(|List(names)| names.iter().filter_map(|name| name.parse().ok()).collect()),
+        // An empty schedule was reported when it was read.
+        schedule: RetrySchedule::new(delays).unwrap_or_default(),
+        timeout: section.get("timeout"),
+        rate_limit: section.find("rate_limit").unwrap_or_else(own_rate_limit),
+        concurrency: section.get("concurrency"),
+        max_age: section.get("max_age"),
+        ambiguous: section.find::<String>("ambiguous").map(|policy| match policy.as_str() {
+            "retry" => AmbiguousPolicy::Retry,
+            "drop" => AmbiguousPolicy::Drop,
+            _ => AmbiguousPolicy::Ask,
+        }),
+        allow_private_addresses: section.get("allow_private_addresses"),
+    }
+}
+
+fn ga4(section: &Section<'_>) -> ga4::Settings {
+    let item = section.table("default_item");
+    ga4::Settings {
+        measurement_id: filled_in(section, "measurement_id"),
+        api_secret: secret(section, "api_secret"),
+        endpoint: outgoing(section, section.find("endpoint"), "endpoint"),
+        client_id_fallback: match section.get::<String>("client_id_fallback").as_str() {
+            "skip" => ga4::ClientIdFallback::Skip,
+            _ => ga4::ClientIdFallback::Derived,
+        },
+        default_item: ga4::DefaultItem { id: item.get("id"), name: item.get("name"), category: item.get("category") },
+        event_names: section.get("event_names"),
+        send_without_consent_answer: section.get::<String>("consent_unknown") == "send",
+    }
+}
+
+fn rest(section: &Section<'_>) -> rest::Settings {
+    rest::Settings {
+        base_url: outgoing(section, section.find("base_url"), "base_url"),
+        api_key: secret(section, "api_key"),
+        currency: section.find::<String>("currency").and_then(|code| code.parse().ok()),
+    }
+}
+
+fn mailerlite(section: &Section<'_>) -> mailerlite::Settings {
+    let groups = section.table("groups");
+    let is_classic = section.get::<String>("api") == "classic";
+    let case = if is_classic { CLASSIC_API } else { NEW_API };
+    mailerlite::Settings {
+        api_key: secret(section, "api_key"),
+        api: if is_classic { mailerlite::Api::Classic } else { mailerlite::Api::New },
+        endpoint: outgoing(section, section.find_in_case("endpoint", case), "endpoint"),
+        groups: mailerlite::Groups {
+            vip: groups.find("vip"),
+            premium: groups.find("premium"),
+            standard: groups.find("standard"),
+        },
+        vip_from: section.get("vip_from"),
+        requires_consent: section.get("requires_consent"),
+    }
+}
+
+/// Who is alerted.
+pub(super) fn alerts<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>) -> Vec<Alert> {
+    let alert = |Named { name, section, .. }: Named<'s>| {
+        let url = secret(&section, "url");
+        check_private(&section, "url", url.expose());
+        Alert { name, url, allow_private_addresses: section.get("allow_private_addresses") }
+    };
+    family(reader, root, &ALERTS).into_iter().map(alert).collect()
+}
+
+/// Every table of a family whose name and kind are right, in the order of the file.
+fn family<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>, family: &'static Family) -> Vec<Named<'s>> {
+    let Some((key, item)) = root.get_key_value(family.name) else { return Vec::new() };
+    let Some(table) = item.get_ref().as_table() else {
+        let place = Place { key: family.name.to_owned(), line: reader.line_of(key.span().start) };
+        reader.report(
+            &place,
+            Wrong::new("must be a table")
+                .but(format!("write for example [{}.{}]", family.name, family.kinds[0].sample_name)),
+        );
+        return Vec::new();
+    };
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    let mut tables = Vec::new();
+    for (name, item) in entries {
+        let place = Place { key: join(family.name, name.get_ref()), line: reader.line_of(name.span().start) };
+        let name = name.get_ref();
+        let is_name =
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        if !is_name || name.len() > LONGEST_NAME {
+            let wrong = format!("a name is made of at most {LONGEST_NAME} letters, digits, - and _");
+            reader.report(&place, Wrong::new(wrong));
+        }
+        let Some(table) = item.get_ref().as_table() else {
+            let header = place.key.clone();
+            reader.report(
+                &place,
+                Wrong::new("must be a table").but(format!("write [{header}] on a line of its own, its keys below")),
+            );
+            continue;
+        };
+        let Some(kind) = kind(reader, &place, family, table) else { continue };
+        let keys = [&KIND].into_iter().chain(kind.keys).chain(family.common);
+        let section = Section::of(reader, place, Some(table), keys);
+        tables.push(Named { name: name.to_string(), kind, section });
+    }
+    tables
+}
+
+/// `kind` is read before the other keys, which depend on it.
+static KIND: super::definitions::Key = super::definitions::Key {
+    name: "kind",
+    form: super::definitions::Form::Choice(&[], &[]),
+    preset: super::definitions::Preset::Unset(""),
+    doc: "",
+};
+
+fn kind(reader: &Reader<'_>, place: &Place, family: &'static Family, table: &DeTable<'_>) -> Option<&'static Kind> {
+    let names: Vec<_> = family.kinds.iter().map(|kind| kind.name).collect();
+    let Some((key, item)) = table.get_key_value("kind") else {
+        let place = Place { key: join(&place.key, "kind"), line: place.line };
+        reader.report(&place, Wrong::new("is missing").but(format!("add kind = {}", one_of(&names))));
+        return None;
+    };
+    let place = Place { key: join(&place.key, "kind"), line: reader.line_of(key.span().start) };
+    let Some(text) = item.get_ref().as_str() else {
+        reader.report(&place, Wrong::new(format!("must be {}", one_of(&names))));
+        return None;
+    };
+    let found = family.kinds.iter().find(|kind| kind.name == text);
+    if found.is_none() {
+        reader.report(
+            &place,
+            if family.later.contains(&text) {
+                Wrong::new(format!("{text:?} {}", super::definitions::LATER))
+                    .but(format!("there is {}", names.join(", ")))
+            } else {
+                Wrong::new(format!("{text:?} is not a known kind")).or_nearest(text, names.iter().copied())
+            },
+        );
+    }
+    found
+}
+
+/// A required secret; after a mistake an empty one.
+fn secret(section: &Section<'_>, name: &str) -> Secret {
+    section.find(name).unwrap_or_else(|| Secret::new(""))
+}
+
+/// A required text; what looks like a placeholder is remarked on, since it may yet be right.
+fn filled_in(section: &Section<'_>, name: &str) -> String {
+    let text: String = section.get(name);
+    if !text.is_empty() && is_placeholder(&text) {
+        section.reader.warn(&section.place_of(name), Wrong::new(format!("{text:?} looks like a placeholder")));
+    }
+    text
+}
+
+/// An address of another machine; after a mistake an empty one.
+fn outgoing(section: &Section<'_>, address: Option<String>, name: &str) -> String {
+    let address = address.unwrap_or_default();
+    check_private(section, name, &address);
+    address
+}
+
+fn check_private(section: &Section<'_>, name: &str, address: &str) {
+    if address::is_private(address) && !section.allows_private_addresses() {
+        section.report(
+            name,
+            Wrong::new("is a private address, where nothing is sent by default")
+                .but("if it is meant, add allow_private_addresses = true"),
+        );
+    }
+}
+
+/// Whether two destinations would tell the same place of the same event.
+fn tells_the_same(a: &Destination, b: &Destination) -> bool {
+    use destinations::Settings::{Ga4, MailerLite, Rest};
+    let same_place = match (&a.settings, &b.settings) {
+        (Ga4(a), Ga4(b)) => {
+            !a.measurement_id.is_empty() && a.measurement_id == b.measurement_id && a.endpoint == b.endpoint
+        }
+        (Rest(a), Rest(b)) => !a.base_url.is_empty() && a.base_url == b.base_url && a.api_key == b.api_key,
+        (MailerLite(a), MailerLite(b)) => {
+            !a.api_key.expose().is_empty() && a.api_key == b.api_key && a.endpoint == b.endpoint
+        }
+        _ => false,
+    };
+    let (a, b) = (&a.delivery, &b.delivery);
+    let same_mode = a.environments.iter().any(|mode| b.environments.contains(mode));
+    let same_events = match (&a.events, &b.events) {
+        (Some(a), Some(b)) => a.iter().any(|kind| b.contains(kind)),
+        _ => true,
+    };
+    same_place && same_mode && same_events
+}

@@ -1,0 +1,298 @@
+use serde_json::json;
+
+use super::super::Reply;
+use super::super::samples::{body, contact, done, event, job, lines, money, play, reply, sent, stranger, timed_out};
+use super::*;
+
+fn settings(api: Api) -> Settings {
+    let endpoint = match api {
+        Api::New => "https://connect.mailerlite.com",
+        Api::Classic => "https://api.mailerlite.com",
+    };
+    Settings {
+        api_key: Secret::new("k3y"),
+        api,
+        endpoint: endpoint.into(),
+        groups: Groups { vip: Some("111".into()), premium: Some("222".into()), standard: Some("333".into()) },
+        vip_from: 1000,
+        requires_consent: false,
+    }
+}
+
+fn mailerlite() -> MailerLite {
+    MailerLite::new(settings(Api::New))
+}
+
+fn first(mailerlite: &MailerLite, events: &[BusinessEvent], contact: &Contact) -> HttpRequest {
+    sent(mailerlite.step(&job(events, Some(contact), None), &[]))
+}
+
+/// What becomes of Jane's purchase when MailerLite answers so.
+fn end(mailerlite: &MailerLite, replies: &[Reply]) -> Finished {
+    let (events, jane) = ([event("purchase")], contact());
+    done(play(mailerlite, &job(&events, Some(&jane), None), replies).1)
+}
+
+const ACTIVE: &str = r#"{"data":{"id":"31986843064993537","email":"jane@example.com","status":"active"}}"#;
+
+#[test]
+fn a_purchase_as_the_new_api_gets_it() {
+    let request = first(&mailerlite(), &[event("purchase")], &contact());
+    assert_eq!(lines(std::slice::from_ref(&request)), ["POST https://connect.mailerlite.com/api/subscribers"]);
+    assert_eq!(request.secret_header, Some(("authorization", Secret::new("Bearer k3y"))));
+    assert_eq!(
+        request.headers,
+        [("accept", "application/json".to_owned()), ("content-type", "application/json".to_owned())]
+    );
+    assert!(request.repeatable);
+    assert_eq!(
+        body(&request),
+        json!({
+            "email": "jane@example.com",
+            "groups": ["222"],
+            "fields": {
+                "name": "Jane Doe",
+                "phone": "+493012345678",
+                "lead_id": "lead_7",
+                "user_id": "user_3",
+                "pricing_tier": "premium",
+                "transaction_amount": 99.5,
+                "purchase_date": "2025-05-13",
+                "utm_source": "newsletter",
+                "utm_campaign": "spring",
+            },
+        })
+    );
+    for private in ["jane", "Jane", "1234", "k3y"] {
+        assert!(!request.shown().contains(private), "{}", request.shown());
+    }
+}
+
+#[test]
+fn a_purchase_as_the_classic_api_gets_it() {
+    let classic = MailerLite::new(settings(Api::Classic));
+    let request = first(&classic, &[event("purchase")], &contact());
+    assert_eq!(
+        lines(std::slice::from_ref(&request)),
+        ["POST https://api.mailerlite.com/api/v2/groups/222/subscribers"]
+    );
+    assert_eq!(request.secret_header, Some(("x-mailerlite-apikey", Secret::new("k3y"))));
+    assert_eq!(
+        body(&request),
+        json!({
+            "email": "jane@example.com",
+            "name": "Jane Doe",
+            "resubscribe": false,
+            "fields": {
+                "phone": "+493012345678",
+                "lead_id": "lead_7",
+                "user_id": "user_3",
+                "pricing_tier": "premium",
+                "transaction_amount": 99.5,
+                "purchase_date": "2025-05-13",
+                "utm_source": "newsletter",
+                "utm_campaign": "spring",
+            },
+        })
+    );
+    let lead = first(&classic, &[event("lead")], &contact());
+    assert_eq!(lines(&[lead]), ["POST https://api.mailerlite.com/api/v2/subscribers"]);
+}
+
+#[test]
+fn what_is_no_sale_joins_no_group_and_leaves_out_what_is_unknown() {
+    let mut somebody = stranger();
+    somebody.person.email = crate::model::identity::Email::parse("jane@example.com");
+    for kind in ["lead", "booking_made", "subscription_ended", "payment_failed"] {
+        let request = first(&mailerlite(), &[event(kind)], &somebody);
+        assert_eq!(body(&request), json!({"email": "jane@example.com", "fields": {}}), "{kind}");
+    }
+}
+
+#[test]
+fn the_tier_decides_the_group() {
+    let group = |tier: Option<&str>, minor: i64, code: &str| {
+        let mut sale = event("renewal");
+        sale.facts.pricing_tier = tier.map(str::to_owned);
+        sale.amount = Some(money(minor, code));
+        let mut jane = contact();
+        jane.pricing_tier = None;
+        body(&first(&mailerlite(), &[sale], &jane))["groups"][0].as_str().unwrap().to_owned()
+    };
+    for (tier, minor, code, expected) in [
+        (Some("enterprise"), 1, "eur", "111"),
+        (Some(" Enterprise "), 1, "eur", "111"),
+        (Some("premium"), 99_999, "eur", "222"),
+        (Some("premium"), 100_000, "eur", "111"),
+        (Some("starter"), 99_999, "eur", "333"),
+        (None, 100_000, "eur", "111"),
+        (None, 999, "jpy", "333"),
+        (None, 1000, "jpy", "111"),
+        (None, 999_999, "kwd", "333"),
+        (None, 1_000_000, "kwd", "111"),
+    ] {
+        assert_eq!(group(tier, minor, code), expected, "{tier:?} {minor} {code}");
+    }
+}
+
+#[test]
+fn the_contacts_tier_serves_where_the_sale_has_none() {
+    let mut sale = event("purchase");
+    sale.facts.pricing_tier = None;
+    assert_eq!(body(&first(&mailerlite(), &[sale], &contact()))["groups"], json!(["222"]));
+}
+
+#[test]
+fn every_pending_sale_asks_for_its_group() {
+    let mut big = event("renewal");
+    big.amount = Some(money(500_000, "eur"));
+    let events = [event("purchase"), event("lead"), big, event("purchase")];
+    assert_eq!(body(&first(&mailerlite(), &events, &contact()))["groups"], json!(["222", "111"]));
+
+    let classic = MailerLite::new(settings(Api::Classic));
+    let jane = contact();
+    let answer = || reply(200, r#"{"id":77,"type":"active"}"#);
+    let (requests, step) = play(&classic, &job(&events, Some(&jane), None), &[answer(), answer()]);
+    assert_eq!(
+        lines(&requests),
+        [
+            "POST https://api.mailerlite.com/api/v2/groups/222/subscribers",
+            "POST https://api.mailerlite.com/api/v2/groups/111/subscribers",
+        ]
+    );
+    let end = done(step);
+    assert_eq!((end.outcome, end.remote_id.as_deref()), (Outcome::Delivered, Some("77")));
+    let (requests, step) = play(&classic, &job(&events, Some(&jane), None), &[reply(503, "")]);
+    assert_eq!((requests.len(), matches!(done(step).outcome, Outcome::Retry { .. })), (1, true));
+}
+
+#[test]
+fn a_tier_without_a_group_joins_none() {
+    let mut settings = settings(Api::New);
+    settings.groups = Groups { premium: Some(String::new()), ..Groups::default() };
+    assert!(body(&first(&MailerLite::new(settings), &[event("purchase")], &contact())).get("groups").is_none());
+}
+
+#[test]
+fn no_request_names_a_status() {
+    for api in [Api::New, Api::Classic] {
+        let body = body(&first(&MailerLite::new(settings(api)), &[event("purchase")], &contact()));
+        assert!(
+            body.get("status").is_none() && body.get("type").is_none() && body.get("resubscribe") != Some(&json!(true))
+        );
+    }
+}
+
+#[test]
+fn the_answered_status_decides() {
+    for (status, expected) in [
+        ("active", Outcome::Delivered),
+        ("unconfirmed", Outcome::Delivered),
+        ("unsubscribed", Outcome::Suppressed(Rule::Unsubscribed)),
+        ("bounced", Outcome::Suppressed(Rule::Unsubscribed)),
+        ("junk", Outcome::Suppressed(Rule::Unsubscribed)),
+        ("something new", Outcome::Delivered),
+    ] {
+        for code in [200, 201] {
+            let finished = end(&mailerlite(), &[reply(code, &ACTIVE.replace("active", status))]);
+            assert_eq!(
+                (finished.outcome, finished.remote_id.as_deref()),
+                (expected.clone(), Some("31986843064993537"))
+            );
+            assert_eq!(finished.notes.is_empty(), status == "active");
+        }
+        let classic = MailerLite::new(settings(Api::Classic));
+        let answer = format!(r#"{{"id":12,"type":"{status}"}}"#);
+        assert_eq!(end(&classic, &[reply(200, &answer)]).outcome, expected);
+    }
+}
+
+#[test]
+fn refusals_are_told_apart() {
+    let unsubscribed = r#"{"message":"This subscriber is unsubscribed and cannot be imported."}"#;
+    assert_eq!(end(&mailerlite(), &[reply(422, unsubscribed)]).outcome, Outcome::Suppressed(Rule::Unsubscribed));
+    let invalid = r#"{"message":"The given data was invalid.","errors":{"email":["jane@example.com must be a valid email address."]}}"#;
+    assert_eq!(
+        end(&mailerlite(), &[reply(422, invalid)]).outcome,
+        Outcome::Permanent {
+            class: FailureClass::Rejected,
+            explanation: "MailerLite refused the subscriber (422): email: *** must be a valid email address.".into(),
+        }
+    );
+    assert!(matches!(end(&mailerlite(), &[reply(422, "<html>")]).outcome, Outcome::Permanent { .. }));
+    for (api, hint) in [(Api::New, "set `api = \"classic\"`"), (Api::Classic, "remove `api = \"classic\"`")] {
+        let Outcome::Broken { explanation } =
+            end(&MailerLite::new(settings(api)), &[reply(401, r#"{"message":"Unauthenticated."}"#)]).outcome
+        else {
+            panic!()
+        };
+        assert!(explanation.contains(hint), "{explanation}");
+    }
+    assert!(matches!(
+        end(&mailerlite(), &[reply(429, r#"{"message":"Too Many Attempts."}"#)]).outcome,
+        Outcome::SlowDown { .. }
+    ));
+    assert!(matches!(end(&mailerlite(), &[reply(408, "")]).outcome, Outcome::Retry { .. }));
+    assert!(matches!(end(&mailerlite(), &[timed_out()]).outcome, Outcome::Retry { .. }));
+}
+
+#[test]
+fn a_success_that_tells_of_nobody_is_none() {
+    let huge = "x".repeat(1024 * 1024);
+    for garbage in ["", "<html>", "[]", "{}", "{\"data\":", &huge] {
+        let outcome = end(&mailerlite(), &[reply(200, garbage)]).outcome;
+        let Outcome::Retry { explanation, .. } = outcome else { panic!("{outcome:?}") };
+        assert!(explanation.len() < 600, "{explanation}");
+    }
+}
+
+#[test]
+fn who_is_told_follows_consent_and_address() {
+    let wait = Admission::Wait { at_most: EMAIL_WAIT, then: Rule::NoEmail };
+    let no = Admission::Suppress(Rule::NoConsent);
+    let nameless = stranger();
+    for (kind, requires, consent, known, expected) in [
+        ("purchase", false, None, true, Admission::Send),
+        ("purchase", false, Some(true), true, Admission::Send),
+        ("purchase", false, Some(false), true, no),
+        ("purchase", true, None, true, no),
+        ("purchase", true, Some(true), true, Admission::Send),
+        ("lead", false, None, true, no),
+        ("lead", false, Some(true), true, Admission::Send),
+        ("purchase", false, None, false, wait),
+        ("purchase", false, Some(false), false, no),
+    ] {
+        let mailerlite = MailerLite::new(Settings { requires_consent: requires, ..settings(Api::New) });
+        let mut event = event(kind);
+        event.facts.consent.email = consent;
+        let jane = contact();
+        let person = if known { &jane } else { &nameless };
+        assert_eq!(mailerlite.admit(&event, Some(person)), expected, "{kind} {requires} {consent:?} {known}");
+        assert_eq!(mailerlite.is_ready(&event, Some(person)), known);
+    }
+    assert_eq!(mailerlite().admit(&event("purchase"), None), wait);
+}
+
+#[test]
+fn a_no_that_came_later_counts_too() {
+    let mut jane = contact();
+    jane.consent.email = Some(false);
+    let events = [event("purchase")];
+    let outcome = |jane: &Contact| done(mailerlite().step(&job(&events, Some(jane), None), &[])).outcome;
+    assert_eq!(outcome(&jane), Outcome::Suppressed(Rule::NoConsent));
+    assert_eq!(outcome(&stranger()), Outcome::Suppressed(Rule::NoEmail));
+}
+
+#[test]
+fn probes_only_read_and_limits_leave_room_for_others() {
+    let classic = MailerLite::new(settings(Api::Classic));
+    assert_eq!(
+        lines(&[mailerlite().probe().unwrap(), classic.probe().unwrap()]),
+        [
+            "GET https://connect.mailerlite.com/api/subscribers?limit=0",
+            "GET https://api.mailerlite.com/api/v2/groups?limit=1"
+        ]
+    );
+    assert_eq!(mailerlite().default_rate_limit().unwrap().to_string(), "100/min");
+    assert_eq!(classic.default_rate_limit().unwrap().to_string(), "50/min");
+}

@@ -1,0 +1,268 @@
+//! A CRM that speaks the owner's own REST contract: search by `external_id`, then create or change.
+//!
+//! Searching and creating are two requests, so others may come between them. The rules of the race: a conflict means search
+//! again; a contact that is gone means search once; after a `POST` whose fate is unknown the next attempt searches first,
+//! because the CRM's id still isn't known; of several contacts the oldest is changed and none is made.
+
+use super::{
+    Admission, Destination, Exchange, Finished, HttpRequest, Job, Method, Step, Style, redact, status, url_encode,
+};
+use crate::model::business_event::{BusinessEvent, EventKind};
+use crate::model::contact::Contact;
+use crate::model::delivery::{AmbiguousPolicy, Frozen, Outcome, Rule};
+use crate::model::identity::IdentityKind;
+use crate::model::rate::RateLimit;
+use crate::model::secret::Secret;
+use crate::model::time::Timestamp;
+
+mod answers;
+mod body;
+#[cfg(test)]
+mod tests;
+
+/// What the CRM needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Everything before `/contacts`, without a slash at its end.
+    pub base_url: String,
+    /// Sent as `Authorization: Bearer …`.
+    pub api_key: Secret,
+    /// The currency of `total_spent`; none takes each contact's first.
+    pub currency: Option<crate::model::money::Currency>,
+}
+
+/// A CRM that speaks the owner's own REST contract.
+pub struct Rest {
+    settings: Settings,
+}
+
+/// The external id of the probe: nobody has it.
+const PROBE: &str = "tallyhook-probe";
+
+/// Where an attempt stands: the request that is due, and how it came to that.
+enum Turn {
+    /// `GET contacts?external_id=`.
+    Search(SearchAfter),
+    /// `PATCH contacts/{id}`.
+    Change {
+        /// The CRM's id.
+        id: String,
+        /// It comes from an earlier attempt, not from a search of this one.
+        remembered: bool,
+    },
+    /// `POST contacts`.
+    Create,
+}
+
+/// Why it is searched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SearchAfter {
+    /// The CRM's id isn't known.
+    Nothing,
+    /// The remembered contact is gone.
+    Gone,
+    /// A `POST` met a contact that was there.
+    Conflict,
+}
+
+impl Rest {
+    /// From settings.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+
+    fn contacts(&self) -> String {
+        format!("{}/contacts", self.settings.base_url.trim_end_matches('/'))
+    }
+
+    fn request(&self, method: Method, url: String, body: Vec<u8>, key: Option<&str>) -> HttpRequest {
+        let mut headers = vec![("accept", "application/json".to_owned())];
+        if !body.is_empty() {
+            headers.push(("content-type", "application/json".to_owned()));
+        }
+        if let Some(key) = key {
+            headers.push(("idempotency-key", key.to_owned()));
+        }
+        HttpRequest {
+            method,
+            url,
+            secret_query: None,
+            headers,
+            secret_header: Some(("authorization", Secret::new(format!("Bearer {}", self.settings.api_key.expose())))),
+            body,
+            repeatable: method != Method::Post,
+        }
+    }
+
+    fn search(&self, external_id: &str) -> HttpRequest {
+        let url = format!("{}?external_id={}", self.contacts(), url_encode(external_id));
+        self.request(Method::Get, url, Vec::new(), None)
+    }
+
+    fn ask(&self, turn: &Turn, job: &Job<'_>, contact: &Contact, external_id: &str) -> HttpRequest {
+        let body = || body::render(job, contact, external_id, self.settings.currency);
+        match turn {
+            Turn::Search(_) => self.search(external_id),
+            Turn::Change { id, .. } => {
+                self.request(Method::Patch, format!("{}/{}", self.contacts(), url_encode(id)), body(), None)
+            }
+            Turn::Create => self.request(Method::Post, self.contacts(), body(), Some(job.key)),
+        }
+    }
+}
+
+/// The id under which the CRM knows the person: the one used first, else the lead id, else the contact's own.
+fn external_id(job: &Job<'_>, contact: &Contact) -> String {
+    job.sync
+        .and_then(|sync| sync.external_id.clone())
+        .or_else(|| contact.identity(IdentityKind::Lead).map(str::to_owned))
+        .unwrap_or_else(|| contact.id.to_string())
+}
+
+/// The turn after a reply, or the end of the attempt. `finished` keeps what was learned on the way.
+fn after(turn: Turn, exchange: &Exchange, external_id: &str, finished: &mut Finished) -> Result<Turn, Outcome> {
+    let code = exchange.reply.as_ref().ok().map(|response| response.status);
+    let body = exchange.reply.as_ref().map_or(&[][..], |response| &response.body);
+    let judged = status::outcome(exchange);
+    let retry = |explanation: String| Outcome::Retry { explanation, after: None };
+    if judged == Outcome::Delivered && !matches!(turn, Turn::Search(_)) && answers::is_page(body) {
+        let answered = status::answered(exchange, code.unwrap_or_default());
+        return Err(retry(format!("{answered}, a web page and not the CRM's JSON; look whether `base_url` is right")));
+    }
+    match (turn, code) {
+        (Turn::Search(why), Some(200..=299)) => match answers::found(body, external_id) {
+            Ok(Some(listed)) => {
+                if listed.of > 1 {
+                    finished.notes.push(redact::text(&format!(
+                        "the CRM has {} contacts with external_id {external_id}; the oldest, {}, was changed: merge the others into it",
+                        listed.of, listed.id
+                    )));
+                }
+                finished.remote_id = Some(listed.id.clone());
+                Ok(Turn::Change { id: listed.id, remembered: false })
+            }
+            Ok(None) if why == SearchAfter::Conflict => Err(retry(
+                "the CRM says that the contact exists (409), but its search does not find it yet; it is tried again"
+                    .to_owned(),
+            )),
+            Ok(None) => Ok(Turn::Create),
+            Err(what) => Err(retry(format!(
+                "the CRM answered the search with {what}, so that nobody knows whether the contact exists; look whether `base_url` is right"
+            ))),
+        },
+        (Turn::Change { id, remembered: true }, Some(gone @ (404 | 410))) => {
+            finished
+                .notes
+                .push(redact::text(&format!("the CRM no longer has contact {id} ({gone}); searched for it again")));
+            finished.remote_id = None;
+            Ok(Turn::Search(SearchAfter::Gone))
+        }
+        (Turn::Change { .. }, Some(code @ (404 | 409 | 410))) => {
+            Err(retry(format!("the CRM lists the contact but answers its change with {code}; it is tried again")))
+        }
+        (Turn::Change { id, .. }, Some(200..=299)) => {
+            finished.remote_id = Some(id);
+            finished.external_id = Some(external_id.to_owned());
+            Err(judged)
+        }
+        (Turn::Create, Some(409)) => Ok(Turn::Search(SearchAfter::Conflict)),
+        (Turn::Create, _) => {
+            finished.remote_id = answers::remote_id(body).filter(|_| judged == Outcome::Delivered);
+            if judged == Outcome::Delivered && finished.remote_id.is_none() {
+                finished
+                    .notes
+                    .push("the CRM's answer named no id; the next change searches for the contact first".to_owned());
+            }
+            Err(judged)
+        }
+        _ => Err(judged),
+    }
+}
+
+impl Destination for Rest {
+    fn kind(&self) -> &'static str {
+        "rest"
+    }
+
+    fn style(&self) -> Style {
+        Style::Contact
+    }
+
+    fn default_events(&self) -> &'static [EventKind] {
+        &[
+            EventKind::Purchase,
+            EventKind::PaymentFailed,
+            EventKind::Refund,
+            EventKind::RefundFailed,
+            EventKind::DisputeLost,
+            EventKind::DisputeReversed,
+            EventKind::Renewal,
+            EventKind::SubscriptionStarted,
+            EventKind::SubscriptionChanged,
+            EventKind::SubscriptionEnded,
+            EventKind::TrialStarted,
+            EventKind::Lead,
+            EventKind::ContactChanged,
+            EventKind::BookingMade,
+            EventKind::BookingChanged,
+            EventKind::BookingCancelled,
+            EventKind::BookingAttended,
+            EventKind::BookingMissed,
+        ]
+    }
+
+    fn admit(&self, _event: &BusinessEvent, contact: Option<&Contact>) -> Admission {
+        if contact.is_some() { Admission::Send } else { Admission::Suppress(Rule::NoContact) }
+    }
+
+    fn is_ready(&self, _event: &BusinessEvent, _contact: Option<&Contact>) -> bool {
+        true
+    }
+
+    fn deadline(&self, _occurred_at: Timestamp) -> Option<Timestamp> {
+        None
+    }
+
+    fn freeze(&self, _event: &BusinessEvent, _contact: Option<&Contact>) -> Option<Frozen> {
+        None
+    }
+
+    /// Retry, because the next attempt searches before it creates.
+    fn ambiguous(&self, _kind: &EventKind) -> AmbiguousPolicy {
+        AmbiguousPolicy::Retry
+    }
+
+    fn step(&self, job: &Job<'_>, exchanges: &[Exchange]) -> Step {
+        let Some(contact) = job.contact else {
+            return Step::Done(Finished::new(Outcome::Suppressed(Rule::NoContact)));
+        };
+        let external_id = external_id(job, contact);
+        let mut turn = match job.sync.and_then(|sync| sync.remote_id.clone()) {
+            Some(id) => Turn::Change { id, remembered: true },
+            None => Turn::Search(SearchAfter::Nothing),
+        };
+        let mut finished = Finished::new(Outcome::Delivered);
+        for exchange in exchanges {
+            if matches!(turn, Turn::Create) {
+                // Whatever became of it, later searches must ask for the id that the CRM may have seen.
+                finished.external_id = Some(external_id.clone());
+            }
+            match after(turn, exchange, &external_id, &mut finished) {
+                Ok(next) => turn = next,
+                Err(outcome) => {
+                    finished.outcome = outcome;
+                    return Step::Done(finished);
+                }
+            }
+        }
+        Step::Send(self.ask(&turn, job, contact, &external_id))
+    }
+
+    fn probe(&self) -> Option<HttpRequest> {
+        Some(self.search(PROBE))
+    }
+
+    fn default_rate_limit(&self) -> Option<RateLimit> {
+        None
+    }
+}

@@ -1,0 +1,32 @@
+//! Where a verified webhook is handed over to be written down.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::ledger::intake::{Intake, Receipt};
+
+/// Nothing can be stored now; the sender is asked to come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not ready: {reason}")]
+pub struct NotReady {
+    /// Why, as one word for answers and logs: `disk_reserve`, `store_failed`, `overloaded`, `stopping`.
+    pub reason: &'static str,
+}
+
+/// The answer to [`Door::ingest`], awaited.
+pub type Ingesting = Pin<Box<dyn Future<Output = Result<Receipt, NotReady>> + Send>>;
+
+/// The way to the store's writer.
+pub trait Door: Send + Sync {
+    /// Whether a webhook would be stored now. Asked before any work is done for a request; must be cheap.
+    ///
+    /// # Errors
+    /// Why it would not.
+    fn try_ready(&self) -> Result<(), NotReady>;
+
+    /// Writes a webhook down. Resolves when it is on disk, never before.
+    ///
+    /// # Errors
+    /// When it is not stored, or when nobody can say.
+    fn ingest(&self, intake: Intake) -> Ingesting;
+}

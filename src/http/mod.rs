@@ -1,0 +1,22 @@
+//! What the world and the operator talk to: the only code that names hyper and the server side of rustls.
+//!
+//! A request travels `listener` → `connection` → `router` → a page (`webhooks`, `health`). Handlers translate and delegate: what a
+//! webhook means is decided in `sources`, what becomes of it behind the [`door::Door`].
+
+pub mod admin;
+pub mod admin_client;
+mod answer;
+mod body;
+mod budget;
+mod connection;
+pub mod door;
+pub mod health;
+pub mod listener;
+pub mod rejected;
+pub mod router;
+pub mod source_table;
+pub mod tls;
+pub mod webhooks;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,340 @@
+//! `POST /api/webhooks/{source}`: from a request to an answer that can be relied on.
+//!
+//! The order of the checks is part of the interface: path, method, readiness, size, body, signature, meaning, and last the
+//! writer. Nothing of a body is looked at before its signature was.
+
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use hyper::header::{HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::answer::{self, Answer};
+use super::body::{BodyError, RequestBody};
+use super::budget::Budget;
+use super::door::{Door, NotReady};
+use super::rejected::RejectedLog;
+use super::source_table::{SourceEntry, SourceTable};
+use crate::ledger::intake::{Intake, Receipt};
+use crate::platform::clock::SharedClock;
+use crate::sources::{Headers, InvalidPayload, Refusal, Request};
+
+/// The longest id that is taken from a body our code failed on, in bytes.
+const LONGEST_LENIENT_ID: usize = 255;
+
+/// How much of a request is taken, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    /// Largest body, in bytes.
+    pub max_body: usize,
+    /// For a body to come.
+    pub body_timeout: Duration,
+    /// Bodies held at a time over all connections, in bytes.
+    pub max_bytes_in_flight: usize,
+}
+
+/// The endpoint with everything it needs.
+pub struct Webhooks {
+    sources: RwLock<Arc<SourceTable>>,
+    clock: SharedClock,
+    door: Arc<dyn Door>,
+    rejected: Arc<RejectedLog>,
+    pack: fn(&[u8]) -> Vec<u8>,
+    limits: BodyLimits,
+    budget: Budget,
+}
+
+impl Webhooks {
+    /// `pack` makes of a raw body what the store keeps.
+    pub fn new(
+        sources: SourceTable,
+        clock: SharedClock,
+        door: Arc<dyn Door>,
+        rejected: Arc<RejectedLog>,
+        pack: fn(&[u8]) -> Vec<u8>,
+        limits: BodyLimits,
+    ) -> Self {
+        Self {
+            sources: RwLock::new(Arc::new(sources)),
+            clock,
+            door,
+            rejected,
+            pack,
+            limits,
+            budget: Budget::new(limits.max_bytes_in_flight),
+        }
+    }
+
+    /// Puts other sources into force, after the configuration was read again. Requests under way finish with the old ones.
+    pub fn set_sources(&self, sources: SourceTable) {
+        *self.sources.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(sources);
+    }
+
+    /// Answers a request; `route` is what follows `/api/webhooks/` in its path.
+    pub(super) async fn answer(&self, route: &str, head: &Parts, body: &mut RequestBody, peer: IpAddr) -> Answer {
+        // A second segment would be a token; no kind of source takes one yet.
+        let found = self.sources.read().unwrap_or_else(PoisonError::into_inner).find(route);
+        let Some(entry) = found else {
+            return answer::fixed(StatusCode::NOT_FOUND, r#"{"error":"unknown_source"}"#);
+        };
+        if head.method != Method::POST {
+            return answer::method_not_allowed("POST");
+        }
+        let began = Instant::now();
+        let outcome = match self.take(&entry, &head.headers, body, peer).await {
+            Ok(taken) => taken,
+            Err(failure) => Outcome::from(failure),
+        };
+        let answer = outcome.answer(&entry, self.limits.max_body);
+        outcome.log(&entry.name, answer.status(), began.elapsed());
+        answer
+    }
+
+    async fn take(
+        &self,
+        entry: &SourceEntry,
+        headers: &HeaderMap,
+        body: &mut RequestBody,
+        peer: IpAddr,
+    ) -> Result<Outcome, Failure> {
+        self.door.try_ready()?;
+        let (bytes, _reservation) = body.read(self.limits.max_body, self.limits.body_timeout, &self.budget).await?;
+        let intake = match self.examine(entry, headers, &bytes, peer) {
+            Ok(intake) => intake,
+            Err(refused) => return Ok(refused),
+        };
+        // Gives hyper its buffer back while the writer works.
+        drop(bytes);
+        let event_type = intake.interpreted.as_ref().map(|interpreted| interpreted.event_type.clone());
+        let event_id = intake.provider_id.clone();
+        let receipt = self.door.ingest(intake).await?;
+        Ok(Outcome::Received { receipt, event_id, event_type })
+    }
+
+    /// Verifies and interprets; what is refused goes to the list of rejected requests.
+    fn examine(&self, entry: &SourceEntry, headers: &HeaderMap, body: &[u8], peer: IpAddr) -> Result<Intake, Outcome> {
+        let received_at = self.clock.now();
+        let source = &*entry.source;
+        let request = Request { headers: &HeaderFields(headers), body, received_at };
+        if let Err(refusal) = source.verify(&request) {
+            let explain = || source.explain(&request, refusal);
+            self.rejected.record(&entry.name, peer, refusal.name(), received_at, explain);
+            return Err(Outcome::Refused(refusal));
+        }
+        // The panic is reported by the process's panic hook, as every other.
+        let interpreted = match catch_unwind(AssertUnwindSafe(|| source.interpret(body))) {
+            Ok(Ok(interpreted)) => Some(interpreted),
+            Ok(Err(InvalidPayload(message))) => {
+                self.rejected.record(&entry.name, peer, "invalid_payload", received_at, || message.clone());
+                return Err(Outcome::Invalid { message });
+            }
+            Err(_panic) => None,
+        };
+        let provider_id = match &interpreted {
+            Some(interpreted) => interpreted.provider_id.clone(),
+            None => lenient_id(body),
+        };
+        Ok(Intake {
+            source: entry.name.clone(),
+            interpreted,
+            mark: format!("{}/{provider_id}", source.provider()),
+            provider_id,
+            received_at,
+            body_bytes: u32::try_from(body.len()).unwrap_or(u32::MAX),
+            packed_body: (self.pack)(body),
+        })
+    }
+}
+
+/// Why nothing can be said about the webhook itself.
+enum Failure {
+    Body(BodyError),
+    NotReady(NotReady),
+}
+
+impl From<BodyError> for Failure {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
+    }
+}
+
+impl From<NotReady> for Failure {
+    fn from(error: NotReady) -> Self {
+        Self::NotReady(error)
+    }
+}
+
+/// What became of a request.
+enum Outcome {
+    Received { receipt: Receipt, event_id: String, event_type: Option<String> },
+    Refused(Refusal),
+    Invalid { message: String },
+    TooLarge,
+    TooSlow,
+    Broken,
+    Unavailable { reason: &'static str },
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Body(BodyError::TooLarge) => Self::TooLarge,
+            Failure::Body(BodyError::TooSlow) => Self::TooSlow,
+            Failure::Body(BodyError::Broken) => Self::Broken,
+            Failure::Body(BodyError::Overloaded) => Self::Unavailable { reason: "overloaded" },
+            Failure::NotReady(NotReady { reason }) => Self::Unavailable { reason },
+        }
+    }
+}
+
+impl Outcome {
+    /// The one word for answers and logs.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Received { receipt: Receipt::Stored(_, status), .. } => status.name(),
+            Self::Received { receipt: Receipt::Duplicate(_), .. } => "duplicate",
+            Self::Refused(_) => "invalid_signature",
+            Self::Invalid { .. } => "invalid_payload",
+            Self::TooLarge => "body_too_large",
+            Self::TooSlow => "timeout",
+            Self::Broken => "incomplete_body",
+            Self::Unavailable { .. } => "unavailable",
+        }
+    }
+
+    /// The one place that turns outcomes into HTTP.
+    fn answer(&self, entry: &SourceEntry, max_body: usize) -> Answer {
+        let error = Refusing { received: None, error: self.name(), reason: None, message: None, limit: None };
+        match self {
+            Self::Received { event_id, .. } => {
+                answer::json(StatusCode::OK, &Accepting { received: true, status: self.name(), event_id })
+            }
+            Self::Refused(refusal) => refuse(entry, Refusing { reason: Some(refusal.name()), ..error }),
+            Self::Invalid { message } => refuse(entry, Refusing { message: Some(message), ..error }),
+            Self::TooLarge => answer::json(StatusCode::PAYLOAD_TOO_LARGE, &Refusing { limit: Some(max_body), ..error }),
+            Self::TooSlow => answer::json(StatusCode::REQUEST_TIMEOUT, &error),
+            Self::Broken => answer::json(StatusCode::BAD_REQUEST, &error),
+            Self::Unavailable { reason } => {
+                let retry = entry.source.unavailable();
+                let status = StatusCode::from_u16(retry.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+                let mut answer = answer::json(status, &Refusing { reason: Some(reason), ..error });
+                answer::set_retry_after(&mut answer, retry.retry_after);
+                answer
+            }
+        }
+    }
+
+    /// One line a webhook: ids only.
+    fn log(&self, source: &str, http: StatusCode, took: Duration) {
+        let (status, http) = (self.name(), http.as_u16());
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        match self {
+            Self::Received { event_id, event_type, .. } => {
+                let event_type = event_type.as_deref().unwrap_or("unknown");
+                tracing::info!(
+                    source,
+                    status,
+                    http,
+                    event = event_id.as_str(),
+                    r#type = event_type,
+                    took_us,
+                    "webhook"
+                );
+            }
+            Self::Refused(refusal) => {
+                tracing::info!(source, status, http, reason = refusal.name(), took_us, "webhook");
+            }
+            Self::Unavailable { reason } => tracing::info!(source, status, http, reason, took_us, "webhook"),
+            _ => tracing::info!(source, status, http, took_us, "webhook"),
+        }
+    }
+}
+
+/// 400, or 200 for a sender that would disable the endpoint.
+fn refuse(entry: &SourceEntry, body: Refusing<'_>) -> Answer {
+    if entry.rules.always_200 {
+        return answer::json(StatusCode::OK, &Refusing { received: Some(false), ..body });
+    }
+    answer::json(StatusCode::BAD_REQUEST, &body)
+}
+
+#[derive(Serialize)]
+struct Accepting<'a> {
+    received: bool,
+    status: &'static str,
+    event_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Refusing<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received: Option<bool>,
+    error: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<usize>,
+}
+
+/// hyper's header map as sources see it.
+struct HeaderFields<'a>(&'a HeaderMap);
+
+impl Headers for HeaderFields<'_> {
+    fn values(&self, name: &str) -> Vec<&[u8]> {
+        self.0.get_all(name).iter().map(HeaderValue::as_bytes).collect()
+    }
+}
+
+/// The id of an event that our own code failed on: the top-level `id` where one can be made out, so that a repeat is still
+/// known as one; else a name made from the body.
+fn lenient_id(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct OnlyId {
+        id: String,
+    }
+    match serde_json::from_slice::<OnlyId>(body) {
+        Ok(OnlyId { id })
+            if !id.is_empty() && id.len() <= LONGEST_LENIENT_ID && id.bytes().all(|byte| byte.is_ascii_graphic()) =>
+        {
+            id
+        }
+        _ => format!("body-{}", hex::encode(&Sha256::digest(body)[..16])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_found_in_most_bodies_and_made_for_the_rest() {
+        assert_eq!(lenient_id(br#"{"a":[1,{"id":"no"}],"id":"evt_1"}"#), "evt_1");
+        let deep = format!(r#"{{"x":{}1{},"id":"evt_2"}}"#, "[".repeat(10_000), "]".repeat(10_000));
+        assert_eq!(lenient_id(deep.as_bytes()), "evt_2", "what is skipped may be deep");
+        for odd in
+            [&b""[..], b"[]", b"{\"id\":7}", b"{\"id\":\"\"}", b"{\"id\":\"a\\nb\"}", b"\xff\xfe", b"{\"id\":\"x"]
+        {
+            let id = lenient_id(odd);
+            assert!(id.starts_with("body-") && id.len() == 37, "{id}");
+            assert_eq!(id, lenient_id(odd));
+        }
+        let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(256));
+        assert!(lenient_id(long.as_bytes()).starts_with("body-"));
+    }
+
+    #[test]
+    fn header_fields_are_found_without_regard_to_case() {
+        let mut map = HeaderMap::new();
+        map.append("stripe-signature", HeaderValue::from_static("a"));
+        map.append("stripe-signature", HeaderValue::from_bytes(b"\xff").unwrap());
+        assert_eq!(HeaderFields(&map).values("Stripe-Signature"), [&b"a"[..], b"\xff"]);
+        assert!(HeaderFields(&map).values("not a name").is_empty());
+    }
+}

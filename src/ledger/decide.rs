@@ -1,0 +1,86 @@
+//! What a person decides about deliveries that failed.
+
+use super::books::{BooksError, BooksResult};
+use super::plan;
+use super::rules::Rules;
+use super::workspace::Workspace;
+use crate::destinations::Style;
+use crate::model::delivery::{Rule, Schedule, State};
+use crate::model::id::DeliveryId;
+
+/// Plans a new generation of a delivery: fresh budget, due now. A failed one, or one that was discarded or suppressed by a
+/// rule that a setting can change.
+///
+/// # Errors
+/// When it is not there, can't be sent again (delivered, withdrawn, still pending), or its deadline has passed.
+pub fn plan_retry(workspace: &mut Workspace<'_>, rules: &Rules, id: DeliveryId) -> BooksResult<()> {
+    let destination = rules.destination(id.destination).ok_or_else(|| {
+        BooksError::Refused(format!(
+            "{id}: its destination is no longer configured; put it back, or discard the delivery"
+        ))
+    })?;
+    let now = workspace.now;
+    let event = workspace.business_event(id.event).map_err(|_| missing(id))?;
+    let contact = event.contact;
+    let Some(delivery) = event.deliveries.iter_mut().find(|delivery| delivery.destination == id.destination) else {
+        return Err(missing(id));
+    };
+    match &delivery.state {
+        State::Failed { .. } | State::Discarded { .. } => {}
+        State::Suppressed { rule, .. } if *rule != Rule::Withdrawn && *rule != Rule::TestMode => {}
+        State::Suppressed { rule, .. } => {
+            return Err(BooksError::Refused(format!("{id} is suppressed ({}) and must not be sent", rule.name())));
+        }
+        State::Pending => return Err(BooksError::Refused(format!("{id} is pending already"))),
+        State::Delivered { .. } => return Err(BooksError::Refused(format!("{id} has been delivered"))),
+    }
+    if let Some(deadline) = delivery.deadline.filter(|deadline| now > *deadline) {
+        return Err(BooksError::Refused(format!(
+            "{id} can't be sent any more: {} takes nothing after {deadline}; enter it by hand and discard it",
+            destination.name
+        )));
+    }
+    delivery.state = State::Pending;
+    delivery.generation = delivery.generation.saturating_add(1);
+    delivery.schedule = Schedule { due_at: now, ..Schedule::default() };
+    match destination.destination.style() {
+        Style::Event => {
+            if delivery.frozen.is_none() {
+                plan::release(workspace, destination, id.event)?;
+            }
+        }
+        Style::Contact => {
+            let contact = contact.ok_or_else(|| BooksError::Refused(format!("{id} has no contact to tell of")))?;
+            let contact = workspace.contact(contact)?.id;
+            plan::enqueue(workspace, destination, contact, id.event, now)?;
+            let sync = workspace.sync(id.destination, contact)?;
+            sync.schedule = Schedule { due_at: now, started_at: sync.schedule.started_at, ..Schedule::default() };
+        }
+    }
+    Ok(())
+}
+
+/// Plans that a failed delivery need not be sent.
+///
+/// # Errors
+/// When it is not there or has not failed.
+pub fn plan_discard(workspace: &mut Workspace<'_>, id: DeliveryId, reason: &str) -> BooksResult<()> {
+    let at = workspace.now;
+    let event = workspace.business_event(id.event).map_err(|_| missing(id))?;
+    let Some(delivery) = event.deliveries.iter_mut().find(|delivery| delivery.destination == id.destination) else {
+        return Err(missing(id));
+    };
+    match delivery.state {
+        State::Failed { .. } => {
+            delivery.state = State::Discarded { reason: reason.to_owned(), at };
+            Ok(())
+        }
+        _ => {
+            Err(BooksError::Refused(format!("{id} is {}, only failed deliveries are discarded", delivery.state.name())))
+        }
+    }
+}
+
+fn missing(id: DeliveryId) -> BooksError {
+    BooksError::Missing(format!("there is no delivery {id}; `tallyhook deliveries list` shows those there are"))
+}

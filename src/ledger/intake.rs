@@ -1,0 +1,34 @@
+//! What the listener hands to the writer, and what it learns.
+
+use crate::model::id::WebhookId;
+use crate::model::statement::Interpreted;
+use crate::model::time::Timestamp;
+use crate::model::webhook::Status;
+
+/// A verified webhook, interpreted and ready to be written down.
+#[derive(Debug)]
+pub struct Intake {
+    /// The name of the configured source.
+    pub source: String,
+    /// What it says; none when our own code failed on it, which is stored as `unreadable`.
+    pub interpreted: Option<Interpreted>,
+    /// The provider's event id.
+    pub provider_id: String,
+    /// What the dedup mark is kept under, `stripe/evt_…`.
+    pub mark: String,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Size of the raw body.
+    pub body_bytes: u32,
+    /// The raw body as `store::body` packs it.
+    pub packed_body: Vec<u8>,
+}
+
+/// What became of a webhook; known only after it is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// Written down.
+    Stored(WebhookId, Status),
+    /// It was here before; nothing was done.
+    Duplicate(WebhookId),
+}

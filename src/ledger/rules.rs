@@ -1,0 +1,72 @@
+//! What the configuration says about counting and delivering.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::destinations::Destination;
+use crate::model::business_event::{BusinessEvent, EventKind};
+use crate::model::delivery::AmbiguousPolicy;
+use crate::model::id::{DestinationId, Mode};
+use crate::model::retry::RetrySchedule;
+
+/// How events are counted and who is told.
+#[derive(Clone, Default)]
+pub struct Rules {
+    /// By the source's name.
+    pub sources: BTreeMap<String, SourceRules>,
+    /// Every configured destination.
+    pub destinations: Vec<DestinationRules>,
+}
+
+/// How one source's events are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceRules {
+    /// How long a sale that may be half of another waits; zero turns it off.
+    pub settle: Duration,
+    /// The same for an event that was older than `settle` when it came, and for a refund without its sale.
+    pub settle_late: Duration,
+    /// Whether its sales count.
+    pub counts_sales: bool,
+}
+
+impl Default for SourceRules {
+    fn default() -> Self {
+        Self { settle: Duration::from_secs(60), settle_late: Duration::from_secs(3600), counts_sales: true }
+    }
+}
+
+/// How one destination is told.
+#[derive(Clone)]
+pub struct DestinationRules {
+    /// Its number in the store.
+    pub id: DestinationId,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub destination: Arc<dyn Destination>,
+    /// Which modes it gets.
+    pub modes: Vec<Mode>,
+    /// Which kinds it gets.
+    pub kinds: Vec<EventKind>,
+    /// When to try.
+    pub schedule: RetrySchedule,
+    /// How long a delivery may wait for a destination that is not available.
+    pub max_age: Duration,
+    /// What to do about an ambiguous outcome, if not what the destination itself says.
+    pub ambiguous: Option<AmbiguousPolicy>,
+}
+
+impl DestinationRules {
+    /// What to do when it is unknown whether a business event arrived.
+    pub fn ambiguous(&self, event: &BusinessEvent) -> AmbiguousPolicy {
+        self.ambiguous.unwrap_or_else(|| self.destination.ambiguous(&event.kind))
+    }
+}
+
+impl Rules {
+    /// A destination's rules; none when it is no longer configured.
+    pub fn destination(&self, id: DestinationId) -> Option<&DestinationRules> {
+        self.destinations.iter().find(|rules| rules.id == id)
+    }
+}

@@ -1,0 +1,57 @@
+//! What the writer can be asked.
+
+use crate::ledger::intake::{Intake, Receipt};
+use crate::ledger::result::Report;
+use crate::ledger::workspace::Target;
+use crate::model::delivery::Standing;
+use crate::model::id::{DeliveryId, DestinationId, GroupId, WebhookId};
+use crate::model::statement::Interpreted;
+
+use super::sweep::Sweep;
+
+/// A change to the books. Each is planned alone, so that one that can't be digested costs nobody else anything.
+#[derive(Debug)]
+pub enum Command {
+    /// Write a verified webhook down, and what follows from it.
+    Intake(Box<Intake>),
+    /// Let go what of a group has waited long enough.
+    Settle(GroupId),
+    /// A request that its destination can't recognise as a repeat is about to begin.
+    Start(DestinationId, Target),
+    /// An attempt is over.
+    Report(Box<Report>),
+    /// End what has waited too long for a destination.
+    Expire(DestinationId, Target),
+    /// A person wants a delivery sent again.
+    Retry(DeliveryId),
+    /// A person decides that a failed delivery need not be sent.
+    Discard(DeliveryId, String),
+    /// What a destination as a whole is doing has changed.
+    SetStanding(DestinationId, Box<Standing>),
+    /// Interpret a stored webhook again and add what is missing.
+    Reinterpret(WebhookId, Box<Interpreted>),
+    /// Delete what is older than its keeping time, in a slice.
+    Sweep(Sweep),
+    /// Keep the list of rejected requests over a restart.
+    KeepRejected(Vec<u8>),
+    /// Write something, to see that writing works.
+    Touch,
+}
+
+/// What came of a command; known only after the commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It is done.
+    Done,
+    /// What became of a webhook.
+    Receipt(Receipt),
+    /// It can't be done, and why; nothing was changed.
+    Refused(String),
+    /// How many rows a sweep deleted, and the next slice if there may be more.
+    Swept {
+        /// Rows gone.
+        rows: usize,
+        /// What to ask next.
+        next: Option<Sweep>,
+    },
+}

@@ -1,0 +1,67 @@
+//! What can go wrong with the store.
+
+use std::path::PathBuf;
+
+use crate::ledger::books::BooksError;
+
+/// The store can't be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk, or redb below us. After one of these nothing is acknowledged until the file is opened again.
+    #[error("the store failed: {0}")]
+    Storage(#[from] Box<redb::Error>),
+    /// Somebody else has the file open.
+    #[error("{0} is in use by another tallyhook; ask the running one (its admin socket) or stop it first")]
+    InUse(PathBuf),
+    /// The file was written by a newer version.
+    #[error(
+        "the store was written by a newer version of tallyhook (layout {found}, this one knows {known}); install that \
+         version again, or restore a backup made by this one"
+    )]
+    Newer {
+        /// The layout in the file.
+        found: u32,
+        /// The newest layout that this program knows.
+        known: u32,
+    },
+    /// The folder can't be made or the file can't be reached.
+    #[error("{path} can't be used: {cause}; check that the folder exists and belongs to the user tallyhook runs as")]
+    Path {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// A record can't be understood.
+    #[error(transparent)]
+    Record(#[from] super::record::RecordError),
+}
+
+impl StoreError {
+    pub(super) fn storage(error: impl Into<redb::Error>) -> Self {
+        Self::Storage(Box::new(error.into()))
+    }
+}
+
+impl From<StoreError> for BooksError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Record(error) => Self::Record(error.to_string()),
+            other => Self::Storage(other.to_string()),
+        }
+    }
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// The storage failed; the process is about to end.
+    #[error("the store failed: {0}")]
+    Failed(String),
+    /// Too much is waiting to be written.
+    #[error("more is waiting to be written than may wait")]
+    Overloaded,
+    /// The writer has stopped.
+    #[error("tallyhook is stopping")]
+    Stopped,
+}

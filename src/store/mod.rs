@@ -1,0 +1,25 @@
+//! What is kept on disk: one redb file, one thread that writes it, readers on any thread.
+//!
+//! This folder is the only code that names redb. Everything that changes the books is a [`Command`] to the one writing
+//! thread, which plans it with the ledger, applies it, and answers only after the commit is on disk.
+
+mod apply;
+pub mod body;
+mod command;
+mod error;
+mod numbers;
+mod open;
+mod queue;
+mod read;
+pub mod record;
+mod schema;
+mod sweep;
+mod tables;
+mod writer;
+
+pub use command::{Command, Reply};
+pub use error::{StoreError, Unavailable};
+pub use open::{Opened, Store, StoreSettings};
+pub use read::{AttemptRow, Page, Snapshot, StoreReader};
+pub use sweep::{Sweep, SweepLimits};
+pub use writer::{Listener, News, Writer, WriterSettings};

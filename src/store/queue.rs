@@ -1,0 +1,112 @@
+//! What waits for the writer: webhooks, of which only so many may wait, and everything else, which is bounded by its makers.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::command::{Command, Reply};
+use super::error::Unavailable;
+
+/// Called by the writer once, after the commit or when there will be none.
+pub(super) type Done = Box<dyn FnOnce(Result<Reply, Unavailable>) + Send>;
+
+/// A command with who wants to know.
+pub(super) struct Waiting {
+    pub(super) command: Command,
+    pub(super) done: Done,
+}
+
+#[derive(Default)]
+struct State {
+    intakes: VecDeque<Waiting>,
+    others: VecDeque<Waiting>,
+    closed: Option<Unavailable>,
+}
+
+/// The queue between everybody and the writer.
+pub(super) struct Queue {
+    state: Mutex<State>,
+    news: Condvar,
+    most_intakes: usize,
+}
+
+impl Queue {
+    pub(super) fn new(most_intakes: usize) -> Self {
+        Self { state: Mutex::default(), news: Condvar::new(), most_intakes }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing between lock and unlock can panic half-way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a command in, or answers at once why not.
+    pub(super) fn push(&self, command: Command, done: Done) {
+        let mut state = self.lock();
+        let refusal = match (&state.closed, &command) {
+            (Some(reason), _) => Some(reason.clone()),
+            (None, Command::Intake(_)) if state.intakes.len() >= self.most_intakes => Some(Unavailable::Overloaded),
+            (None, _) => None,
+        };
+        if let Some(reason) = refusal {
+            drop(state);
+            done(Err(reason));
+            return;
+        }
+        let waiting = Waiting { command, done };
+        let queue = if matches!(waiting.command, Command::Intake(_)) { &mut state.intakes } else { &mut state.others };
+        queue.push_back(waiting);
+        drop(state);
+        self.news.notify_one();
+    }
+
+    /// Whether a webhook would be taken now.
+    pub(super) fn has_room(&self) -> Result<(), Unavailable> {
+        let state = self.lock();
+        match &state.closed {
+            Some(reason) => Err(reason.clone()),
+            None if state.intakes.len() >= self.most_intakes => Err(Unavailable::Overloaded),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes up to `most` commands, webhooks and others in turn; waits for the first. Empty when closed and drained, or when
+    /// nothing came for a while.
+    pub(super) fn take(&self, most: usize, wait: Duration) -> Vec<Waiting> {
+        let mut state = self.lock();
+        if state.intakes.is_empty() && state.others.is_empty() && state.closed.is_none() {
+            state = self.news.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        // Each side may fill what the other leaves free, and at least half is kept for either.
+        let others = state.others.len().min(most.saturating_sub(state.intakes.len()).max(most / 2));
+        let intakes = state.intakes.len().min(most - others);
+        let mut batch: Vec<Waiting> = state.intakes.drain(..intakes).collect();
+        batch.extend(state.others.drain(..others));
+        batch
+    }
+
+    /// Takes nothing more in. What is in is still taken out, unless the store failed.
+    pub(super) fn close(&self, reason: Unavailable) {
+        let mut state = self.lock();
+        let failed = matches!(reason, Unavailable::Failed(_));
+        if state.closed.is_none() || failed {
+            state.closed = Some(reason.clone());
+        }
+        let mut dropped = Vec::new();
+        if failed {
+            dropped.extend(state.intakes.drain(..));
+            dropped.extend(state.others.drain(..));
+        }
+        drop(state);
+        self.news.notify_all();
+        for waiting in dropped {
+            (waiting.done)(Err(reason.clone()));
+        }
+    }
+
+    /// Whether it is closed and nothing is left in it.
+    pub(super) fn is_finished(&self) -> bool {
+        let state = self.lock();
+        state.closed.is_some() && state.intakes.is_empty() && state.others.is_empty()
+    }
+}

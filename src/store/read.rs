@@ -1,0 +1,346 @@
+//! Readers: a snapshot of the books as of one moment, on any thread, never waiting for the writer.
+
+use std::sync::Arc;
+
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+
+use super::apply::attempt_key;
+use super::error::StoreError;
+use super::numbers::Numbers;
+use super::record;
+use super::schema;
+use crate::ledger::books::{Books, BooksResult, NextNumbers};
+use crate::ledger::workspace::{Due, Target};
+use crate::model::business_event::BusinessEvent;
+use crate::model::contact::Contact;
+use crate::model::delivery::{Attempt, ContactSync, Standing};
+use crate::model::group::{Group, SubscriptionHistory};
+use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, WebhookId};
+use crate::model::identity::{Holder, Identity};
+use crate::model::time::Timestamp;
+use crate::model::totals::Totals;
+use crate::model::webhook::Webhook;
+
+/// Gives out snapshots; clones share the store.
+#[derive(Clone)]
+pub struct StoreReader {
+    database: Arc<Database>,
+}
+
+impl StoreReader {
+    pub(super) const fn new(database: Arc<Database>) -> Self {
+        Self { database }
+    }
+
+    /// The books as of now. Hold it shortly: pages that it can see are not reused.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        Ok(Snapshot { txn: self.database.begin_read().map_err(StoreError::storage)? })
+    }
+}
+
+/// Part of a list, newest first.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Only what has a smaller number; none begins at the newest.
+    pub before: Option<u64>,
+    /// Most rows.
+    pub limit: usize,
+}
+
+/// One attempt with its number.
+#[derive(Clone, Debug)]
+pub struct AttemptRow {
+    /// From 1 on, for one target at one destination.
+    pub number: u32,
+    /// What was tried and what came of it.
+    pub attempt: Attempt,
+}
+
+/// The books as of one moment.
+pub struct Snapshot {
+    txn: ReadTransaction,
+}
+
+type Bytes = schema::Bytes;
+
+impl Snapshot {
+    fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
+        &self,
+        definition: TableDefinition<'_, K, V>,
+    ) -> Result<redb::ReadOnlyTable<K, V>, StoreError> {
+        self.txn.open_table(definition).map_err(StoreError::storage)
+    }
+
+    fn numbers(&self) -> Result<Numbers, StoreError> {
+        let meta = self.table(schema::META)?;
+        let found = meta.get("numbers").map_err(StoreError::storage)?;
+        found.map_or_else(|| Ok(Numbers::default()), |bytes| Numbers::decode(bytes.value()))
+    }
+
+    /// The running counts.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn totals(&self) -> Result<Totals, StoreError> {
+        Ok(self.numbers()?.totals)
+    }
+
+    /// What is due at a destination, earliest first.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn due(&self, destination: DestinationId, until: Timestamp, most: usize) -> Result<Vec<Due>, StoreError> {
+        let table = self.table(schema::DUE)?;
+        let range = (destination.0, i64::MIN, 0)..=(destination.0, until.millis(), u64::MAX);
+        let mut due = Vec::new();
+        for row in table.range(range).map_err(StoreError::storage)?.take(most) {
+            let (destination, at, target) = row.map_err(StoreError::storage)?.0.value();
+            due.push(Due { destination: DestinationId(destination), at: Timestamp::from_millis(at), target });
+        }
+        Ok(due)
+    }
+
+    /// The first of a destination's queue, due or not.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn next_due(&self, destination: DestinationId) -> Result<Option<Due>, StoreError> {
+        Ok(self.due(destination, Timestamp::FAR_FUTURE, 1)?.pop())
+    }
+
+    /// Groups that have waited long enough, earliest first.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn settled(&self, until: Timestamp, most: usize) -> Result<Vec<(Timestamp, GroupId)>, StoreError> {
+        let table = self.table(schema::SETTLE)?;
+        let mut settled = Vec::new();
+        for row in table.range(..=(until.millis(), u64::MAX)).map_err(StoreError::storage)?.take(most) {
+            let (at, group) = row.map_err(StoreError::storage)?.0.value();
+            settled.push((Timestamp::from_millis(at), GroupId(group)));
+        }
+        Ok(settled)
+    }
+
+    /// When the next group has waited long enough.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn next_settling(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.settled(Timestamp::FAR_FUTURE, 1)?.pop().map(|(at, _)| at))
+    }
+
+    /// What a destination as a whole is doing.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn standing(&self, destination: DestinationId) -> Result<Standing, StoreError> {
+        let table = self.table(schema::STANDINGS)?;
+        let found = table.get(destination.0).map_err(StoreError::storage)?;
+        Ok(found.map(|bytes| record::standing::decode(bytes.value())).transpose()?.unwrap_or_default())
+    }
+
+    /// Every destination name ever configured, with its number.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn destinations(&self) -> Result<Vec<(DestinationId, String)>, StoreError> {
+        let table = self.table(schema::DESTINATIONS)?;
+        let mut names = Vec::new();
+        for row in table.iter().map_err(StoreError::storage)? {
+            let (name, number) = row.map_err(StoreError::storage)?;
+            names.push((DestinationId(number.value()), name.value().to_owned()));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Webhooks, newest first.
+    ///
+    /// # Errors
+    /// When the storage fails or a record can't be understood.
+    pub fn webhooks(&self, page: Page) -> Result<Vec<Webhook>, StoreError> {
+        let table = self.table(schema::WEBHOOKS)?;
+        let mut webhooks = Vec::new();
+        for row in table.range(..page.before.unwrap_or(u64::MAX)).map_err(StoreError::storage)?.rev().take(page.limit) {
+            let (id, bytes) = row.map_err(StoreError::storage)?;
+            webhooks.push(record::webhook::decode(WebhookId(id.value()), bytes.value())?);
+        }
+        Ok(webhooks)
+    }
+
+    /// The webhook with a dedup mark, `stripe/evt_…`.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn webhook_by_mark(&self, mark: &str) -> Result<Option<WebhookId>, StoreError> {
+        let table = self.table(schema::MARKS)?;
+        Ok(table.get(mark).map_err(StoreError::storage)?.map(|found| WebhookId(found.value())))
+    }
+
+    /// A webhook's raw body, unpacked; none when it is past its keeping time.
+    ///
+    /// # Errors
+    /// When the storage fails or the body can't be unpacked.
+    pub fn body(&self, id: WebhookId, limit: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let table = self.table(schema::BODIES)?;
+        let Some(packed) = table.get(id.0).map_err(StoreError::storage)? else { return Ok(None) };
+        super::body::decompress(packed.value(), limit)
+            .map(Some)
+            .map_err(|error| StoreError::storage(redb::Error::Corrupted(error.to_string())))
+    }
+
+    /// Business events, newest first.
+    ///
+    /// # Errors
+    /// When the storage fails or a record can't be understood.
+    pub fn business_events(&self, page: Page) -> Result<Vec<BusinessEvent>, StoreError> {
+        let table = self.table(schema::BUSINESS_EVENTS)?;
+        let mut events = Vec::new();
+        for row in table.range(..page.before.unwrap_or(u64::MAX)).map_err(StoreError::storage)?.rev().take(page.limit) {
+            let (id, bytes) = row.map_err(StoreError::storage)?;
+            events.push(record::business_event::decode(BusinessEventId(id.value()), bytes.value())?);
+        }
+        Ok(events)
+    }
+
+    /// The failed queue of a destination, oldest first, beginning after a business event.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn failed(
+        &self,
+        destination: DestinationId,
+        after: Option<BusinessEventId>,
+        most: usize,
+    ) -> Result<Vec<BusinessEventId>, StoreError> {
+        let table = self.table(schema::FAILED)?;
+        let first = after.map_or(0, |after| after.0.saturating_add(1));
+        let mut failed = Vec::new();
+        for row in
+            table.range((destination.0, first)..=(destination.0, u64::MAX)).map_err(StoreError::storage)?.take(most)
+        {
+            failed.push(BusinessEventId(row.map_err(StoreError::storage)?.0.value().1));
+        }
+        Ok(failed)
+    }
+
+    /// Every attempt kept of a target at a destination, oldest first.
+    ///
+    /// # Errors
+    /// When the storage fails or a record can't be understood.
+    pub fn attempts(&self, destination: DestinationId, target: Target) -> Result<Vec<AttemptRow>, StoreError> {
+        let table = self.table(schema::ATTEMPTS)?;
+        let (kind, number) = attempt_key(target);
+        let mut attempts = Vec::new();
+        for row in table
+            .range((destination.0, kind, number, 0)..=(destination.0, kind, number, u32::MAX))
+            .map_err(StoreError::storage)?
+        {
+            let (key, bytes) = row.map_err(StoreError::storage)?;
+            attempts.push(AttemptRow { number: key.value().3, attempt: record::attempt::decode(bytes.value())? });
+        }
+        Ok(attempts)
+    }
+
+    /// The list of rejected requests as it was last kept.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn rejected(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let meta = self.table(schema::META)?;
+        Ok(meta.get("rejected").map_err(StoreError::storage)?.map(|bytes| bytes.value().to_vec()))
+    }
+
+    /// Bytes of data in the tables and rows in all, for `status`.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn stored_bytes(&self) -> Result<u64, StoreError> {
+        fn of<K: redb::Key + 'static, V: redb::Value + 'static>(
+            table: &redb::ReadOnlyTable<K, V>,
+        ) -> Result<u64, StoreError> {
+            Ok(table.stats().map_err(StoreError::storage)?.stored_bytes())
+        }
+        Ok(of(&self.table(schema::WEBHOOKS)?)?
+            + of(&self.table(schema::BODIES)?)?
+            + of(&self.table(schema::MARKS)?)?
+            + of(&self.table(schema::GROUPS)?)?
+            + of(&self.table(schema::LINKS)?)?
+            + of(&self.table(schema::CONTACTS)?)?
+            + of(&self.table(schema::IDENTITIES)?)?
+            + of(&self.table(schema::BUSINESS_EVENTS)?)?
+            + of(&self.table(schema::CONTACT_SYNCS)?)?
+            + of(&self.table(schema::ATTEMPTS)?)?)
+    }
+}
+
+impl Books for Snapshot {
+    fn link(&self, key: &str) -> BooksResult<Option<GroupId>> {
+        let table = self.table(schema::LINKS)?;
+        Ok(table.get(key).map_err(StoreError::storage)?.map(|found| GroupId(found.value())))
+    }
+
+    fn group(&self, id: GroupId) -> BooksResult<Option<Group>> {
+        let table: redb::ReadOnlyTable<u64, Bytes> = self.table(schema::GROUPS)?;
+        let found = table.get(id.0).map_err(StoreError::storage)?;
+        Ok(found.map(|bytes| record::group::decode(id, bytes.value())).transpose().map_err(StoreError::from)?)
+    }
+
+    fn identity(&self, identity: &Identity) -> BooksResult<Option<Holder>> {
+        let table = self.table(schema::IDENTITIES)?;
+        let found = table.get(identity.key().as_str()).map_err(StoreError::storage)?;
+        Ok(found.map(|bytes| record::holder::decode(bytes.value())).transpose().map_err(StoreError::from)?)
+    }
+
+    fn contact(&self, id: ContactId) -> BooksResult<Option<Contact>> {
+        let table = self.table(schema::CONTACTS)?;
+        let found = table.get(id.0).map_err(StoreError::storage)?;
+        Ok(found.map(|bytes| record::contact::decode(id, bytes.value())).transpose().map_err(StoreError::from)?)
+    }
+
+    fn business_event(&self, id: BusinessEventId) -> BooksResult<Option<BusinessEvent>> {
+        let table = self.table(schema::BUSINESS_EVENTS)?;
+        let found = table.get(id.0).map_err(StoreError::storage)?;
+        Ok(found
+            .map(|bytes| record::business_event::decode(id, bytes.value()))
+            .transpose()
+            .map_err(StoreError::from)?)
+    }
+
+    fn contact_sync(&self, destination: DestinationId, contact: ContactId) -> BooksResult<Option<ContactSync>> {
+        let table = self.table(schema::CONTACT_SYNCS)?;
+        let found = table.get((destination.0, contact.0)).map_err(StoreError::storage)?;
+        let decoded = found.map(|bytes| record::contact_sync::decode(destination, contact, bytes.value()));
+        Ok(decoded.transpose().map_err(StoreError::from)?)
+    }
+
+    fn subscription(&self, key: &str) -> BooksResult<Option<SubscriptionHistory>> {
+        let table = self.table(schema::SUBSCRIPTIONS)?;
+        let found = table.get(key).map_err(StoreError::storage)?;
+        Ok(found.map(|bytes| record::subscription::decode(bytes.value())).transpose().map_err(StoreError::from)?)
+    }
+
+    fn groups_of(&self, contact: ContactId, from: Timestamp, to: Timestamp) -> BooksResult<Vec<GroupId>> {
+        let table = self.table(schema::CONTACT_GROUPS)?;
+        let range = (contact.0, from.millis(), 0)..=(contact.0, to.millis(), u64::MAX);
+        let mut groups = Vec::new();
+        for row in table.range(range).map_err(StoreError::storage)? {
+            groups.push(GroupId(row.map_err(StoreError::storage)?.0.value().2));
+        }
+        Ok(groups)
+    }
+
+    fn webhook(&self, id: WebhookId) -> BooksResult<Option<Webhook>> {
+        let table = self.table(schema::WEBHOOKS)?;
+        let found = table.get(id.0).map_err(StoreError::storage)?;
+        Ok(found.map(|bytes| record::webhook::decode(id, bytes.value())).transpose().map_err(StoreError::from)?)
+    }
+
+    fn next_numbers(&self) -> NextNumbers {
+        self.numbers().map_or_else(|_| Numbers::default().next, |numbers| numbers.next)
+    }
+}

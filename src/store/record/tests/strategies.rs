@@ -1,0 +1,471 @@
+//! Arbitrary models.
+
+use proptest::collection::{btree_map, vec};
+use proptest::option::of;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::model::attribution::{Attribution, Consent};
+use crate::model::breaker::{Breaker, Open};
+use crate::model::business_event::{BusinessEvent, EventFacts, EventKind, Mark, Subject};
+use crate::model::contact::{ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount};
+use crate::model::delivery::{
+    Attempt, ContactSync, Delivery, Failure, FailureClass, Frozen, Held, Rule, Schedule, Standing, State,
+};
+use crate::model::group::{BilledInvoice, ContributedSale, Contribution, Group, SubscriptionHistory};
+use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, Mode, Scope, WebhookId};
+use crate::model::identity::{Email, Holder, Identity, IdentityKind, Phone};
+use crate::model::money::{Money, Sums};
+use crate::model::statement::{
+    Billing, Details, FailedAttempt, Item, ObjectKind, ObjectRef, ObjectState, Paid, Person, RefundState, Tags,
+};
+use crate::model::time::Timestamp;
+use crate::model::totals::{SourceTotals, Totals};
+use crate::model::webhook::{Status, Webhook};
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![Just(String::new()), "[a-z0-9_/]{1,12}", "\\PC{0,6}"]
+}
+
+fn maybe() -> impl Strategy<Value = Option<String>> {
+    of(text())
+}
+
+fn at() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![Just(0), 1_600_000_000_000..1_900_000_000_000_i64, any::<i64>()].prop_map(Timestamp::from_millis)
+}
+
+fn money() -> impl Strategy<Value = Money> {
+    (any::<i64>(), "[a-z]{3}").prop_map(|(minor, code)| Money { minor, currency: code.parse().unwrap() })
+}
+
+fn mode() -> impl Strategy<Value = Mode> {
+    select(&[Mode::Live, Mode::Test][..])
+}
+
+fn scope() -> impl Strategy<Value = Scope> {
+    (text(), maybe(), mode()).prop_map(|(provider, account, mode)| Scope { provider, account, mode })
+}
+
+fn consent() -> impl Strategy<Value = Consent> {
+    let said = of(any::<bool>());
+    (said.clone(), said.clone(), said).prop_map(|(analytics, ads, email)| Consent { analytics, ads, email })
+}
+
+fn attribution() -> BoxedStrategy<Attribution> {
+    let filled =
+        ([maybe(), maybe(), maybe(), maybe(), maybe(), maybe(), maybe()], [maybe(), maybe(), maybe(), maybe()], at())
+            .prop_map(|(first, clicks, at)| {
+                let [client_id, session_id, utm_source, utm_medium, utm_campaign, utm_term, utm_content] = first;
+                let [gclid, gbraid, wbraid, fbclid] = clicks;
+                Attribution {
+                    client_id,
+                    session_id,
+                    utm_source,
+                    utm_medium,
+                    utm_campaign,
+                    utm_term,
+                    utm_content,
+                    gclid,
+                    gbraid,
+                    wbraid,
+                    fbclid,
+                    at,
+                }
+            });
+    let only_a_time = at().prop_map(|at| Attribution { at, ..Attribution::default() });
+    prop_oneof![Just(Attribution::default()), only_a_time, filled].boxed()
+}
+
+fn details() -> BoxedStrategy<Details> {
+    let item = (maybe(), maybe(), any::<u32>(), of(any::<i64>())).prop_map(|(id, name, quantity, unit_minor)| Item {
+        id,
+        name,
+        quantity,
+        unit_minor,
+    });
+    let minor = of(any::<i64>());
+    let filled = (minor.clone(), minor.clone(), minor, maybe(), vec(item, 0..3), maybe()).prop_map(
+        |(tax, shipping, discount, coupon, items, payment_method_type)| Details {
+            tax,
+            shipping,
+            discount,
+            coupon,
+            items,
+            payment_method_type,
+        },
+    );
+    prop_oneof![Just(Details::default()), filled].boxed()
+}
+
+fn person() -> BoxedStrategy<Person> {
+    (of("[a-zA-ZÄİ]{1,8}@[a-z]{1,8}"), of("\\+[1-9][0-9]{8,12}"), maybe())
+        .prop_map(|(email, phone, name)| Person {
+            email: email.as_deref().and_then(Email::parse),
+            phone: phone.as_deref().and_then(Phone::parse),
+            name,
+        })
+        .boxed()
+}
+
+fn tags() -> BoxedStrategy<Tags> {
+    let filled = ([maybe(), maybe(), maybe(), maybe(), maybe(), maybe()], attribution(), consent()).prop_map(
+        |([lead_id, user_id, pricing_tier, order_id, service_id, service_name], attribution, consent)| Tags {
+            lead_id,
+            user_id,
+            pricing_tier,
+            order_id,
+            service_id,
+            service_name,
+            attribution,
+            consent,
+        },
+    );
+    prop_oneof![Just(Tags::default()), filled].boxed()
+}
+
+fn kind() -> impl Strategy<Value = EventKind> {
+    let named = select(EventKind::named().collect::<Vec<_>>()).prop_map(|name| name.parse().unwrap());
+    prop_oneof![3 => named, 1 => text().prop_map(EventKind::Custom)]
+}
+
+fn subject() -> impl Strategy<Value = Subject> {
+    prop_oneof![
+        Just(Subject::Sale),
+        text().prop_map(Subject::Refund),
+        text().prop_map(Subject::RefundCameBack),
+        (text(), text()).prop_map(|(object, attempt)| Subject::FailedAttempt(object, attempt)),
+        text().prop_map(Subject::Other),
+    ]
+}
+
+fn object_ref() -> impl Strategy<Value = ObjectRef> {
+    let kinds = [
+        ObjectKind::Session,
+        ObjectKind::Invoice,
+        ObjectKind::Intent,
+        ObjectKind::Charge,
+        ObjectKind::Refund,
+        ObjectKind::Dispute,
+        ObjectKind::Subscription,
+    ];
+    (select(kinds.to_vec()), text()).prop_map(|(kind, id)| ObjectRef { kind, id })
+}
+
+fn paid() -> impl Strategy<Value = Paid> {
+    let reasons = [
+        Billing::SubscriptionStart,
+        Billing::SubscriptionCycle,
+        Billing::SubscriptionUpdate,
+        Billing::SubscriptionOther,
+        Billing::Manual,
+    ];
+    (money(), at(), of(select(reasons.to_vec()))).prop_map(|(amount, at, billing)| Paid { amount, at, billing })
+}
+
+fn object_state() -> BoxedStrategy<ObjectState> {
+    let failed_attempt = (text(), of(money()), maybe(), at()).prop_map(|(attempt, amount, code, at)| FailedAttempt {
+        attempt,
+        amount,
+        code,
+        at,
+    });
+    let refund = (money(), at(), any::<[bool; 3]>())
+        .prop_map(|(amount, at, [counted, failed, cancelled])| RefundState { amount, at, counted, failed, cancelled });
+    let named = (object_ref(), at(), text(), vec(object_ref(), 0..3), maybe(), maybe());
+    let told = (of(paid()), vec(failed_attempt, 0..3), of(refund), details(), person(), tags());
+    (named, told)
+        .prop_map(
+            |(
+                (object, said_at, said_by, links, customer, subscription),
+                (paid, failed_attempts, refund, details, person, tags),
+            )| ObjectState {
+                object,
+                said_at,
+                said_by,
+                links,
+                customer,
+                subscription,
+                paid,
+                failed_attempts,
+                refund,
+                details,
+                person,
+                tags,
+            },
+        )
+        .boxed()
+}
+
+fn schedule() -> impl Strategy<Value = Schedule> {
+    (at(), any::<bool>(), any::<u16>(), of(at())).prop_map(|(due_at, settling, attempts, started_at)| Schedule {
+        due_at,
+        settling,
+        attempts,
+        started_at,
+    })
+}
+
+fn state() -> impl Strategy<Value = State> {
+    prop_oneof![
+        Just(State::Pending),
+        at().prop_map(|at| State::Delivered { at }),
+        (select(&Rule::ALL[..]), at()).prop_map(|(rule, at)| State::Suppressed { rule, at }),
+        (select(&FailureClass::ALL[..]), text(), at())
+            .prop_map(|(class, explanation, at)| State::Failed { failure: Failure { class, explanation }, at }),
+        (text(), at()).prop_map(|(reason, at)| State::Discarded { reason, at }),
+    ]
+}
+
+fn delivery() -> BoxedStrategy<Delivery> {
+    let frozen =
+        (kind(), maybe(), any::<bool>()).prop_map(|(kind, client_id, synthetic)| Frozen { kind, client_id, synthetic });
+    (any::<u16>(), state(), any::<u16>(), schedule(), of(any::<u16>()), of(at()), of(frozen))
+        .prop_map(|(destination, state, generation, schedule, last_status, deadline, frozen)| Delivery {
+            destination: DestinationId(destination),
+            state,
+            generation,
+            schedule,
+            last_status,
+            deadline,
+            frozen,
+        })
+        .boxed()
+}
+
+fn event_facts() -> BoxedStrategy<EventFacts> {
+    let marks =
+        [Mark::ByLikeness, Mark::Upgrade, Mark::Unmatched, Mark::Capped, Mark::ToldTwice, Mark::ChangedAfterSent];
+    let said = (details(), [maybe(), maybe(), maybe(), maybe(), maybe(), maybe()], attribution(), consent());
+    let counted = (of(any::<u32>()), of(any::<bool>()), vec(select(marks.to_vec()), 0..3));
+    let filled =
+        (said, counted).prop_map(|((details, texts, attribution, consent), (days_to_conversion, returning, marks))| {
+            let [pricing_tier, lead_id, user_id, service_id, service_name, failure_code] = texts;
+            EventFacts {
+                details,
+                pricing_tier,
+                lead_id,
+                user_id,
+                service_id,
+                service_name,
+                attribution,
+                consent,
+                failure_code,
+                days_to_conversion,
+                returning,
+                marks,
+            }
+        });
+    prop_oneof![Just(EventFacts::default()), filled].boxed()
+}
+
+pub(super) fn webhook() -> BoxedStrategy<Webhook> {
+    let statuses = [Status::Accepted, Status::Ignored, Status::Unreadable];
+    let named = (any::<u64>(), text(), text(), any::<bool>(), text(), text(), mode());
+    let told =
+        (at(), of(at()), select(statuses.to_vec()), vec(text(), 0..3), of(any::<u64>()), vec(any::<u64>(), 0..3));
+    (named, told, any::<u32>())
+        .prop_map(
+            |(
+                (id, source, start, ends_in_id, provider_id, event_type, mode),
+                (received_at, created, status, notes, group, business_events),
+                body_bytes,
+            )| Webhook {
+                id: WebhookId(id),
+                source,
+                mark: if ends_in_id { format!("{start}{provider_id}") } else { start },
+                provider_id,
+                event_type,
+                mode,
+                received_at,
+                created,
+                status,
+                notes,
+                group: group.map(GroupId),
+                business_events: business_events.into_iter().map(BusinessEventId).collect(),
+                body_bytes,
+            },
+        )
+        .boxed()
+}
+
+pub(super) fn group() -> BoxedStrategy<Group> {
+    let sale = (at(), money(), text(), any::<bool>())
+        .prop_map(|(at, amount, transaction_id, renewal)| ContributedSale { at, amount, transaction_id, renewal });
+    let contribution =
+        (of(money()), of(sale), any::<u32>()).prop_map(|(net, sale, refunds)| Contribution { net, sale, refunds });
+    let events = vec((subject(), any::<u64>().prop_map(BusinessEventId)), 0..4);
+    let ids = (any::<u64>(), of(any::<u64>()), of(any::<u64>()));
+    (ids, scope(), vec(object_state(), 0..3), events, of(at()), contribution)
+        .prop_map(|((id, merged_into, contact), scope, objects, events, settle_at, contribution)| Group {
+            id: GroupId(id),
+            scope,
+            merged_into: merged_into.map(GroupId),
+            objects,
+            contact: contact.map(ContactId),
+            events,
+            settle_at,
+            contribution,
+        })
+        .boxed()
+}
+
+pub(super) fn business_event() -> BoxedStrategy<BusinessEvent> {
+    let ids = (any::<u64>(), of(any::<u64>()), of(any::<u64>()), any::<u64>());
+    let fixed = (at(), at(), maybe(), any::<bool>(), of(money()));
+    (ids, kind(), text(), scope(), subject(), fixed, event_facts(), vec(delivery(), 0..4))
+        .prop_map(
+            |(
+                (id, group, contact, webhook),
+                kind,
+                key,
+                scope,
+                subject,
+                (created_at, occurred_at, transaction_id, frozen, amount),
+                facts,
+                deliveries,
+            )| BusinessEvent {
+                id: BusinessEventId(id),
+                kind,
+                key,
+                scope,
+                subject,
+                group: group.map(GroupId),
+                contact: contact.map(ContactId),
+                webhook: WebhookId(webhook),
+                created_at,
+                occurred_at,
+                transaction_id,
+                frozen,
+                amount,
+                facts,
+                deliveries,
+            },
+        )
+        .boxed()
+}
+
+pub(super) fn contact() -> BoxedStrategy<Contact> {
+    let kinds =
+        [IdentityKind::Email, IdentityKind::Customer, IdentityKind::User, IdentityKind::Lead, IdentityKind::Phone];
+    let identity =
+        (mode(), select(kinds.to_vec()), text()).prop_map(|(mode, kind, value)| Identity { mode, kind, value });
+    let touches = (attribution(), of(attribution())).prop_map(|(first, last)| (first.clone(), last.unwrap_or(first)));
+    let last_sale = (at(), text(), money()).prop_map(|(at, transaction_id, amount)| LastSale {
+        at,
+        transaction_id,
+        amount: SaleAmount(amount),
+    });
+    let who = (any::<u64>(), mode(), of(any::<u64>()), vec(identity, 0..3), person());
+    let said = ([maybe(), maybe()], touches, consent(), [at(), at(), at(), at(), at(), at(), at()]);
+    let bought = (vec(money(), 0..3), any::<[u32; 3]>(), of(at()), of(last_sale), at());
+    (who, said, bought)
+        .prop_map(|(who, said, bought)| {
+            let (id, mode, merged_into, identities, person) = who;
+            let (
+                [pricing_tier, payment_method_type],
+                touches,
+                consent,
+                [email, phone, name, tier, analytics, ads, mail],
+            ) = said;
+            let (totals, [purchases, renewals, refunds], customer_since, last_sale, created_at) = bought;
+            Contact {
+                id: ContactId(id),
+                mode,
+                merged_into: merged_into.map(ContactId),
+                identities,
+                person,
+                person_said_at: PersonTimes { email, phone, name },
+                pricing_tier,
+                pricing_tier_said_at: tier,
+                payment_method_type,
+                first_attribution: touches.0,
+                last_attribution: touches.1,
+                consent,
+                consent_said_at: ConsentTimes { analytics, ads, email: mail },
+                totals: Sums::from_amounts(totals),
+                purchases,
+                renewals,
+                refunds,
+                customer_since,
+                last_sale,
+                created_at,
+            }
+        })
+        .boxed()
+}
+
+pub(super) fn contact_sync() -> impl Strategy<Value = ContactSync> {
+    (any::<u16>(), any::<u64>(), vec(any::<u64>(), 0..4), schedule(), at(), maybe(), maybe()).prop_map(
+        |(destination, contact, pending, schedule, waiting_since, remote_id, external_id)| ContactSync {
+            destination: DestinationId(destination),
+            contact: ContactId(contact),
+            pending: pending.into_iter().map(BusinessEventId).collect(),
+            schedule,
+            waiting_since,
+            remote_id,
+            external_id,
+        },
+    )
+}
+
+pub(super) fn attempt() -> impl Strategy<Value = Attempt> {
+    (at(), any::<u32>(), any::<u16>(), text(), of(any::<u16>()), text(), text()).prop_map(
+        |(at, took_ms, generation, sent, status, outcome, excerpt)| Attempt {
+            at,
+            took_ms,
+            generation,
+            sent,
+            status,
+            outcome,
+            excerpt,
+        },
+    )
+}
+
+pub(super) fn standing() -> impl Strategy<Value = Standing> {
+    let held = (at(), text(), at(), any::<u16>()).prop_map(|(since, explanation, probe_at, probes)| Held {
+        since,
+        explanation,
+        probe_at,
+        probes,
+    });
+    let open = (at(), at(), any::<u16>()).prop_map(|(since, probe_at, probes)| Open { since, probe_at, probes });
+    (any::<bool>(), of(held), of(at()), of(open)).prop_map(|(paused, held, not_before, open)| Standing {
+        paused,
+        held,
+        not_before,
+        breaker: Breaker::reopened(open),
+    })
+}
+
+pub(super) fn subscription() -> impl Strategy<Value = SubscriptionHistory> {
+    let invoice = (at(), text(), any::<u64>()).prop_map(|(at, invoice, group)| BilledInvoice {
+        at,
+        invoice,
+        group: GroupId(group),
+    });
+    (of(invoice), any::<bool>(), any::<bool>()).prop_map(|(first_paid, started_free, renewed)| SubscriptionHistory {
+        first_paid,
+        started_free,
+        renewed,
+    })
+}
+
+pub(super) fn holder() -> impl Strategy<Value = Holder> {
+    prop_oneof![any::<u64>().prop_map(|contact| Holder::Contact(ContactId(contact))), Just(Holder::Shared)]
+}
+
+pub(super) fn totals() -> impl Strategy<Value = Totals> {
+    let source = (any::<u64>(), of(at())).prop_map(|(count, last_event_at)| SourceTotals { count, last_event_at });
+    let destinations = btree_map(any::<u16>().prop_map(DestinationId), any::<[u64; 5]>(), 0..3);
+    (any::<[u64; 3]>(), btree_map(text(), source, 0..3), destinations).prop_map(
+        |([webhooks, ga4_with_client_id, ga4_synthetic], sources, destinations)| Totals {
+            webhooks,
+            sources,
+            destinations,
+            ga4_with_client_id,
+            ga4_synthetic,
+        },
+    )
+}

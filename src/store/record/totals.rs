@@ -1,0 +1,93 @@
+//! Running counts on disk.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::id::DestinationId;
+use crate::model::time::Timestamp;
+use crate::model::totals::{SourceTotals, Totals};
+
+use super::{Record, RecordError, read, write};
+
+#[derive(Serialize, Deserialize)]
+enum TotalsRecord<'a> {
+    #[serde(borrow)]
+    V1(TotalsV1<'a>),
+}
+
+impl Record for TotalsRecord<'_> {
+    const TABLE: &'static str = "totals";
+    const VERSIONS: u8 = 1;
+}
+
+#[derive(Serialize, Deserialize)]
+struct TotalsV1<'a> {
+    webhooks: u64,
+    #[serde(borrow)]
+    sources: Vec<SourceV1<'a>>,
+    destinations: Vec<DestinationV1>,
+    ga4_with_client_id: u64,
+    ga4_synthetic: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SourceV1<'a> {
+    name: &'a str,
+    count: u64,
+    last_event_at: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DestinationV1 {
+    id: u16,
+    by_state: [u64; 5],
+}
+
+/// As it is written.
+pub fn encode(totals: &Totals) -> Vec<u8> {
+    write(&TotalsRecord::V1(TotalsV1 {
+        webhooks: totals.webhooks,
+        sources: totals
+            .sources
+            .iter()
+            .map(|(name, source)| SourceV1 {
+                name,
+                count: source.count,
+                last_event_at: source.last_event_at.map(Timestamp::millis),
+            })
+            .collect(),
+        destinations: totals
+            .destinations
+            .iter()
+            .map(|(id, by_state)| DestinationV1 { id: id.0, by_state: *by_state })
+            .collect(),
+        ga4_with_client_id: totals.ga4_with_client_id,
+        ga4_synthetic: totals.ga4_synthetic,
+    }))
+}
+
+/// As it was.
+///
+/// # Errors
+/// When the bytes are not a whole totals record of a known version.
+pub fn decode(bytes: &[u8]) -> Result<Totals, RecordError> {
+    read(bytes, |TotalsRecord::V1(v1)| {
+        Ok(Totals {
+            webhooks: v1.webhooks,
+            sources: v1
+                .sources
+                .into_iter()
+                .map(|source| {
+                    let last_event_at = source.last_event_at.map(Timestamp::from_millis);
+                    (source.name.to_owned(), SourceTotals { count: source.count, last_event_at })
+                })
+                .collect(),
+            destinations: v1
+                .destinations
+                .into_iter()
+                .map(|counts| (DestinationId(counts.id), counts.by_state))
+                .collect(),
+            ga4_with_client_id: v1.ga4_with_client_id,
+            ga4_synthetic: v1.ga4_synthetic,
+        })
+    })
+}

@@ -1,0 +1,45 @@
+//! The tables and their keys. Values are records of `record/`; a key is never repeated in its value.
+
+use redb::TableDefinition;
+
+/// The layout that this program writes. A file with a higher number was written by a newer version.
+pub(super) const SCHEMA_VERSION: u32 = 1;
+
+pub(super) type Bytes = &'static [u8];
+
+/// `schema_version`, `numbers`, `rejected`.
+pub(super) const META: TableDefinition<'_, &str, Bytes> = TableDefinition::new("meta");
+/// Webhooks without their bodies, in order of arrival.
+pub(super) const WEBHOOKS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("webhooks");
+/// Raw bodies, packed by `body`, under their webhook's number.
+pub(super) const BODIES: TableDefinition<'_, u64, Bytes> = TableDefinition::new("bodies");
+/// Dedup marks, `stripe/evt_…`, with the webhook that made them.
+pub(super) const MARKS: TableDefinition<'_, &str, u64> = TableDefinition::new("marks");
+/// Groups of money objects.
+pub(super) const GROUPS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("groups");
+/// Objects, `stripe/-/live/pi_…`, with the group they belong to.
+pub(super) const LINKS: TableDefinition<'_, &str, u64> = TableDefinition::new("links");
+/// People.
+pub(super) const CONTACTS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("contacts");
+/// Identities with who holds them.
+pub(super) const IDENTITIES: TableDefinition<'_, &str, Bytes> = TableDefinition::new("identities");
+/// A contact's groups: contact, time of their money, group.
+pub(super) const CONTACT_GROUPS: TableDefinition<'_, (u64, i64, u64), ()> = TableDefinition::new("contact_groups");
+/// Subscriptions with what they have been billed.
+pub(super) const SUBSCRIPTIONS: TableDefinition<'_, &str, Bytes> = TableDefinition::new("subscriptions");
+/// Business events with their deliveries.
+pub(super) const BUSINESS_EVENTS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("business_events");
+/// A contact's standing with a contact destination: destination, contact.
+pub(super) const CONTACT_SYNCS: TableDefinition<'_, (u16, u64), Bytes> = TableDefinition::new("contact_syncs");
+/// What is to be sent: destination, not before, business event or contact.
+pub(super) const DUE: TableDefinition<'_, (u16, i64, u64), ()> = TableDefinition::new("due");
+/// Groups that wait: until when, group.
+pub(super) const SETTLE: TableDefinition<'_, (i64, u64), ()> = TableDefinition::new("settle");
+/// The failed queue: destination, business event.
+pub(super) const FAILED: TableDefinition<'_, (u16, u64), ()> = TableDefinition::new("failed");
+/// Attempts: destination, 0 for a business event or 1 for a contact, its number, the attempt's number.
+pub(super) const ATTEMPTS: TableDefinition<'_, (u16, u8, u64, u32), Bytes> = TableDefinition::new("attempts");
+/// What a destination as a whole is doing.
+pub(super) const STANDINGS: TableDefinition<'_, u16, Bytes> = TableDefinition::new("standings");
+/// Configured destinations' names with their numbers, given once and never reused.
+pub(super) const DESTINATIONS: TableDefinition<'_, &str, u16> = TableDefinition::new("destinations");
