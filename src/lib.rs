@@ -3,12 +3,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod alerts;
+pub mod app;
 pub mod config;
 pub mod delivery;
 pub mod destinations;
 pub mod http;
 pub mod ledger;
 pub mod model;
+pub mod operator;
 pub mod platform;
 pub mod sources;
 pub mod store;

@@ -48,8 +48,8 @@ pub(super) fn check(text: &str, shape: Shape) -> Result<String, String> {
     }
 }
 
-/// Whether an address that passed [`check`] names, as a number, a private or link-local host, to which nothing connects unless
-/// that is allowed.
+/// Whether an address that passed [`check`] names, as a number, a private or link-local host, to which nothing connects
+/// unless that is allowed.
 pub(super) fn is_private(text: &str) -> bool {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];

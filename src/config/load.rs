@@ -148,7 +148,14 @@ fn from_environment(environment: &dyn Environment) -> Result<Config, Problems> {
     let mut warnings = variables::warnings(environment);
     match reader.finish() {
         Ok(more) => warnings.extend(more.into_iter().filter_map(variables::translate)),
-        Err(Problems(more)) => problems.extend(more.into_iter().filter_map(variables::translate)),
+        Err(Problems(more)) => {
+            for problem in more.into_iter().filter_map(variables::translate) {
+                // Two keys that come from one variable have one mistake.
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
+        }
     }
     match config {
         Some(config) if problems.is_empty() => Ok(Config { warnings, ..config }),

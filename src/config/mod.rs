@@ -1,7 +1,7 @@
 //! The configuration, resolved and valid. Nothing else reads the environment.
 //!
-//! `definitions/` names every key once; `reader` and `value` read the file along it, `resolve` and `named` make the [`Config`],
-//! `variables` does the same without a file, and `sample` writes the file to begin with.
+//! `definitions/` names every key once; `reader` and `value` read the file along it, `resolve` and `named` make the
+//! [`Config`], `variables` does the same without a file, and `sample` writes the file to begin with.
 
 mod address;
 mod definitions;

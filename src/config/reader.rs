@@ -52,13 +52,32 @@ impl<'r> Reader<'r> {
             // What follows a mistake on the same line is mostly its echo.
             if !reported.contains(&line) {
                 reported.push(line);
-                self.report(
-                    &Place { key: String::new(), line },
-                    Wrong::new(format!("not valid TOML: {}", error.message())),
-                );
+                let place = Place { key: String::new(), line };
+                self.report(&place, Wrong::new(format!("not valid TOML: {}", self.syntax_error(error))));
             }
         }
         errors.is_empty().then_some(table)
+    }
+
+    /// The parser's message as a sentence for people who don't know TOML. It quotes nothing of the file but names of
+    /// keys, since the rest may be a secret.
+    fn syntax_error(&self, error: &toml::de::Error) -> String {
+        let message = error.message();
+        let (what, _) = message.split_once(", expected ").unwrap_or((message, ""));
+        match what {
+            "duplicate key" => {
+                let name = error.span().and_then(|span| self.source.get(span)).unwrap_or_default();
+                format!("{} is there twice", join("", name.trim_matches(['"', '\''])))
+            }
+            "string values must be quoted" | "invalid float" | "invalid integer" | "invalid datetime" => {
+                "this is no number, and a text must be in quotes".to_owned()
+            }
+            "invalid basic string" | "invalid literal string" => "a text has no quote at its end".to_owned(),
+            "key with no value" => "a key needs = and a value after it".to_owned(),
+            "unclosed table" => "the ] after the table's name is missing".to_owned(),
+            "missing comma between array elements" => "a comma, or the ] at the end of a list, is missing".to_owned(),
+            _ => message.trim_end_matches(", expected nothing").to_owned(),
+        }
     }
 
     /// The line of a byte of the text, counted from 1.

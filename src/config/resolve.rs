@@ -28,7 +28,7 @@ pub(super) fn config<'s>(reader: &'s Reader<'s>, root: &'s Spanned<DeTable<'s>>)
     let (admin, store) = (section("admin"), section("store"));
     let place_of_store = store.place_of("path");
     let (admin, store) = (read_admin(&admin), read_store(&store));
-    if admin.socket == store.path {
+    if admin.socket == store.path && !store.path.as_os_str().is_empty() {
         reader.report(&place_of_store, Wrong::new("is the same path as admin.socket").but("give each its own"));
     }
     Config {

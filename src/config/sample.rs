@@ -10,8 +10,7 @@ pub(super) const EXAMPLE: &str = "  # an example; unset unless given";
 
 const INTRODUCTION: &str = "The configuration of Tallyhook.
 
-A line like #key = value shows what holds anyway: take the # away to change it. After a change, `tallyhook check` says what \
-is wrong, and `systemctl reload tallyhook` takes it up.
+A line like #key = value shows what holds anyway: take the # away to change it. `tallyhook check` says what is wrong.
 
 Secrets, and any other text, can also be { env = \"NAME\" } (an environment variable), { file = \"/path\" } or \
 { credential = \"name\" } (systemd). Paths that are not absolute start at the folder of this file.

@@ -80,7 +80,10 @@ pub(super) fn fetch(reader: &Reader<'_>, item: &Item<'_>) -> Option<Result<Given
 fn variable(reader: &Reader<'_>, name: &str) -> Result<Given, Wrong> {
     match reader.environment.var(name) {
         Some(text) => Ok(Given { text, origin: Origin::Variable(name.to_owned()) }),
-        None => Err(Wrong::new(format!("the environment variable {name} is not set"))),
+        None => {
+            Err(Wrong::new(format!("the environment variable {name} is not set"))
+                .but("set it, or take out what needs it"))
+        }
     }
 }
 

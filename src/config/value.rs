@@ -121,7 +121,8 @@ fn from_text(reader: &Reader<'_>, form: &Form, given: Given) -> Result<Value, Wr
                 if words.contains(&text) {
                     return Ok(Value::Text(text.to_owned()));
                 }
-                Err(Wrong::new(format!("{text:?} is not a known {what}")).or_nearest(text, words.into_iter()))
+                let subject = if quoted.is_empty() { String::new() } else { format!("{text:?} ") };
+                Err(Wrong::new(format!("{subject}is not a known {what}")).or_nearest(text, words.into_iter()))
             }
             Form::Listen => text.parse().map(Value::Listen).map_err(|_| unexpected()),
             Form::Path => Ok(Value::Path(reader.path(text))),
@@ -223,9 +224,9 @@ fn out_of_bounds(form: &Form) -> Wrong {
 fn format_size(bytes: u64) -> String {
     match bytes {
         0 => "0".to_owned(),
-        _ if bytes % (1 << 30) == 0 => format!("{}GiB", bytes >> 30),
-        _ if bytes % (1 << 20) == 0 => format!("{}MiB", bytes >> 20),
-        _ if bytes % (1 << 10) == 0 => format!("{}KiB", bytes >> 10),
+        _ if bytes.is_multiple_of(1 << 30) => format!("{}GiB", bytes >> 30),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{}MiB", bytes >> 20),
+        _ if bytes.is_multiple_of(1 << 10) => format!("{}KiB", bytes >> 10),
         _ => format!("{bytes}B"),
     }
 }

@@ -144,7 +144,10 @@ pub(super) fn warnings(environment: &dyn Environment) -> Vec<Problem> {
 
 /// A complaint about the file said of the variables instead; none when [`as_file`] has said it already.
 pub(super) fn translate(problem: Problem) -> Option<Problem> {
-    let of_key = |table: &str, key: &str| problem.key.starts_with(&format!("{table}.{key}"));
+    let of_key = |table: &str, key: &str| {
+        let rest = problem.key.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')?.strip_prefix(key));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+    };
     let named = GROUPS
         .iter()
         .flat_map(|group| group.variables.iter().map(move |variable| (group.table, variable)))
@@ -160,12 +163,20 @@ pub(super) fn translate(problem: Problem) -> Option<Problem> {
     };
     let subject = format!("the environment variable {name} ");
     let message = problem.message.strip_prefix(&subject).unwrap_or(&problem.message).to_owned();
+    let key = name.to_owned();
     Some(Problem {
         file: NAME.to_owned(),
         line: None,
-        key: name.to_owned(),
+        key,
         message,
-        suggestion: problem.suggestion.clone(),
+        suggestion: problem.suggestion.map(|suggestion| {
+            // What has no variable needs a file.
+            if suggestion.contains("add allow_private_addresses") {
+                "if it is meant, that takes a configuration file with allow_private_addresses = true".to_owned()
+            } else {
+                suggestion
+            }
+        }),
     })
 }
 

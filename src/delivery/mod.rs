@@ -1,6 +1,14 @@
-//! Sending what is due. The only code that names `ureq`.
+//! Delivers what is due: when, how fast, and what to make of the answers. The only folder that names ureq.
+//!
+//! Each destination has a [`lane`](mod@lane) of its own: queue, workers, rate limit, breaker. A dead one costs the others nothing.
 
 pub mod address;
 pub mod client;
 pub mod connection;
+pub mod engine;
+mod expire;
+mod job;
+mod lane;
 pub mod resolver;
+mod standing;
+mod worker;

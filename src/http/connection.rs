@@ -25,6 +25,8 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 
+/// Largest header of a request, and most that is read at a time, in bytes.
+const MAX_HEADER: usize = 32 * 1024;
 /// After an answer that leaves a body unread, reading goes on for so long at most: closing at once would reset the connection and
 /// take the answer away from a sender that is still sending.
 const LINGER_TIME: Duration = Duration::from_secs(2);
@@ -69,7 +71,7 @@ pub fn protocol() -> http1::Builder {
     let mut builder = http1::Builder::new();
     // Time limits are kept here (see the module's text). A client may close its sending side and still wait for its answer. The
     // number of header fields stays at hyper's 100, which need no allocation.
-    builder.header_read_timeout(None).half_close(true).max_buf_size(32 * 1024);
+    builder.header_read_timeout(None).half_close(true).max_buf_size(MAX_HEADER).max_header_size(MAX_HEADER);
     builder
 }
 

@@ -209,11 +209,7 @@ impl Setup {
             source: Arc::new(TestSource),
             rules: SourceRules { always_200, ..rules },
         });
-        let limits = BodyLimits {
-            max_body: self.server.max_body,
-            body_timeout: self.server.body_timeout,
-            max_bytes_in_flight: self.server.max_bytes_in_flight,
-        };
+        let limits = BodyLimits::from(&self.server);
         let router = Arc::new(Router {
             webhooks: Webhooks::new(
                 SourceTable::new(sources),

@@ -20,6 +20,7 @@ use super::budget::Budget;
 use super::door::{Door, NotReady};
 use super::rejected::RejectedLog;
 use super::source_table::{SourceEntry, SourceTable};
+use crate::config;
 use crate::ledger::intake::{Intake, Receipt};
 use crate::platform::clock::SharedClock;
 use crate::sources::{Headers, InvalidPayload, Refusal, Request};
@@ -36,6 +37,16 @@ pub struct BodyLimits {
     pub body_timeout: Duration,
     /// Bodies held at a time over all connections, in bytes.
     pub max_bytes_in_flight: usize,
+}
+
+impl From<&config::Server> for BodyLimits {
+    fn from(server: &config::Server) -> Self {
+        Self {
+            max_body: server.max_body,
+            body_timeout: server.body_timeout,
+            max_bytes_in_flight: server.max_bytes_in_flight,
+        }
+    }
 }
 
 /// The endpoint with everything it needs.

@@ -23,6 +23,8 @@ pub struct Report {
     pub told: Vec<(BusinessEventId, u16)>,
     /// Business events that were found not to be sent, and by which rule.
     pub dropped: Vec<(BusinessEventId, Rule)>,
+    /// Business events that still wait for something (an e-mail address), and until when at most.
+    pub left: Option<(Vec<BusinessEventId>, Timestamp)>,
     /// What it came to.
     pub finished: Finished,
     /// The record of it; none when nothing was sent.
@@ -114,7 +116,17 @@ fn report_on_contact(
     if sync.external_id.is_none() {
         sync.external_id.clone_from(&report.finished.external_id);
     }
+    // What only waits has no reason to be tried before its time, unless news came meanwhile.
+    let next_at = match &report.left {
+        Some((left, until))
+            if sync.pending.iter().all(|id| left.contains(id) || report.told.iter().any(|(told, _)| told == id)) =>
+        {
+            *until
+        }
+        _ => now,
+    };
     if report.told.is_empty() {
+        sync.schedule.due_at = next_at;
         return Ok(());
     }
     let schedule = rules.destination(report.destination).map(|rules| &rules.schedule);
@@ -133,7 +145,7 @@ fn report_on_contact(
         }
         _ => {
             sync.pending.retain(|id| !report.told.iter().any(|(told, _)| told == id));
-            sync.schedule = Schedule { due_at: now, ..Schedule::default() };
+            sync.schedule = Schedule { due_at: next_at, ..Schedule::default() };
             sync.waiting_since = now;
         }
     }

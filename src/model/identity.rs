@@ -11,13 +11,13 @@ pub struct Email(String);
 impl Email {
     /// Normalises an address. None when the text can't be one: no `@`, an empty side, spaces inside, over 254 bytes (RFC 5321).
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
+        let text = text.trim().to_lowercase();
         let (local, domain) = text.rsplit_once('@')?;
         let plausible = !local.is_empty()
             && !domain.is_empty()
             && text.len() <= 254
             && !text.chars().any(|c| c.is_whitespace() || c.is_control());
-        plausible.then(|| Self(text.to_lowercase()))
+        plausible.then_some(Self(text))
     }
 
     /// An address that was normalised before it was written down. Taken as it is: what one version accepted, no later

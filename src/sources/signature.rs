@@ -33,18 +33,39 @@ impl SigningKey {
 
 /// Whether two digests are the same, in a time that doesn't tell where they differ.
 pub fn same(a: &Digest, b: &Digest) -> Choice {
-    a.ct_eq(b)
+    // Words instead of bytes: a quarter of the barriers that keep the compiler from leaving early.
+    let words = |digest: &Digest| -> [u64; 4] {
+        std::array::from_fn(|word| u64::from_ne_bytes(std::array::from_fn(|byte| digest[8 * word + byte])))
+    };
+    words(a).as_slice().ct_eq(words(b).as_slice())
 }
 
 /// A digest written as exactly 64 hexadecimal digits in either case; none for any other text.
 pub fn from_hex(text: &[u8]) -> Option<Digest> {
-    if text.len() != 2 * DIGEST_LENGTH {
-        return None;
-    }
-    let mut digest = [0; DIGEST_LENGTH];
-    hex::decode_to_slice(text, &mut digest).ok()?;
-    Some(digest)
+    let text: &[u8; 2 * DIGEST_LENGTH] = text.try_into().ok()?;
+    let mut seen = 0;
+    let digest = std::array::from_fn(|byte| {
+        let (high, low) = (NIBBLES[usize::from(text[2 * byte])], NIBBLES[usize::from(text[2 * byte + 1])]);
+        seen |= high | low;
+        (high << 4) | (low & 0x0f)
+    });
+    (seen & NO_DIGIT == 0).then_some(digest)
 }
+
+/// Set in the value of a byte that is no hexadecimal digit.
+const NO_DIGIT: u8 = 0x80;
+
+/// The value of every byte as a hexadecimal digit. A table, because this runs for every `v1` of every request.
+const NIBBLES: [u8; 256] = {
+    let mut nibbles = [NO_DIGIT; 256];
+    let mut value: u8 = 0;
+    while value < 16 {
+        nibbles[b"0123456789abcdef"[value as usize] as usize] = value;
+        nibbles[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        value += 1;
+    }
+    nibbles
+};
 
 /// A digest as 64 lower-case hexadecimal digits.
 pub fn to_hex(digest: &Digest) -> String {
@@ -75,6 +96,12 @@ mod tests {
         let hex = to_hex(&digest);
         assert_eq!(from_hex(hex.as_bytes()), Some(digest));
         assert_eq!(from_hex(hex.to_uppercase().as_bytes()), Some(digest));
+        for byte in 0..=u8::MAX {
+            let mut text = hex.clone().into_bytes();
+            text[17] = byte;
+            let standard = hex::decode(&text).ok();
+            assert_eq!(from_hex(&text).map(|digest| digest.to_vec()), standard, "{byte}");
+        }
         for wrong in [String::new(), hex[..62].to_owned(), format!("{hex}0"), format!("{}zz", &hex[..62])] {
             assert_eq!(from_hex(wrong.as_bytes()), None, "{wrong}");
         }

@@ -86,6 +86,14 @@ impl Store {
         StoreReader::new(Arc::clone(&self.database))
     }
 
+    /// Gives each destination name its number, new names new ones.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn name_destinations(&self, names: &[String]) -> Result<Vec<DestinationId>, StoreError> {
+        name_destinations(&self.database, names)
+    }
+
     pub(super) fn numbers(&self) -> Result<Numbers, StoreError> {
         let txn = self.database.begin_read().map_err(StoreError::storage)?;
         let meta = txn.open_table(schema::META).map_err(StoreError::storage)?;

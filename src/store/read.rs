@@ -103,6 +103,24 @@ impl Snapshot {
         Ok(due)
     }
 
+    /// What is due at a destination after a place in its queue.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn due_after(&self, after: Due, until: Timestamp, most: usize) -> Result<Vec<Due>, StoreError> {
+        let table = self.table(schema::DUE)?;
+        let first = (after.destination.0, after.at.millis(), after.target.saturating_add(1));
+        let last = (after.destination.0, until.millis(), u64::MAX);
+        let mut due = Vec::new();
+        if first <= last {
+            for row in table.range(first..=last).map_err(StoreError::storage)?.take(most) {
+                let (destination, at, target) = row.map_err(StoreError::storage)?.0.value();
+                due.push(Due { destination: DestinationId(destination), at: Timestamp::from_millis(at), target });
+            }
+        }
+        Ok(due)
+    }
+
     /// The first of a destination's queue, due or not.
     ///
     /// # Errors

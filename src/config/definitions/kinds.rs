@@ -101,7 +101,7 @@ const SOURCE_RULES: &[Key] = &[
     },
 ];
 
-/// Stripe's API keys have prefixes of their own (Stripe: API keys), and are the usual thing to be pasted here by mistake.
+/// Stripe's API keys have prefixes of their own (Stripe: API keys), and are what is usually pasted here by mistake.
 const SIGNING_SECRET: Check = |text| {
     if ["sk_", "rk_", "pk_"].iter().any(|prefix| text.starts_with(prefix)) {
         return Err(Wrong::new("is an API key, not a signing secret")

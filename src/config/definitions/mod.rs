@@ -1,4 +1,4 @@
-//! What can be configured. Each key is defined once, here; reading, the list of known keys and the sample file all follow.
+//! What can be configured. Each key is defined once, here; reading, the known keys and the sample file all follow.
 
 mod delivery;
 mod house;

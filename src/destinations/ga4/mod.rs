@@ -15,6 +15,7 @@ use crate::model::time::Timestamp;
 
 pub mod client_id;
 mod items;
+pub mod names;
 mod parameters;
 mod request;
 #[cfg(test)]

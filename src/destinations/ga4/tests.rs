@@ -98,13 +98,40 @@ fn a_purchase_as_ga4_gets_it() {
 fn a_refund_is_positive_and_carries_neither_the_sales_tax_nor_its_customer_type() {
     let mut refund = event("refund");
     refund.amount = Some(money(5000, "eur"));
-    let request = request(&refund);
-    assert_eq!(request["events"][0]["name"], "refund");
-    let params = &request["events"][0]["params"];
-    assert_eq!((&params["value"], &params["transaction_id"]), (&json!(50), &json!("pi_1")));
-    assert_eq!(params["items"][0]["price"], 50);
-    assert!(params.get("tax").is_none() && params.get("customer_type").is_none());
-    assert!(!sent(step_with(&ga4(), &refund, None, &[])).repeatable);
+    for kind in [EventKind::Refund, EventKind::DisputeLost] {
+        refund.kind = kind;
+        let request = sent(step_with(&ga4(), &refund, None, &[]));
+        assert!(!request.repeatable);
+        assert_eq!(
+            body(&request)["events"],
+            json!([{
+                "name": "refund",
+                "timestamp_micros": 1_747_132_561_000_000_i64,
+                "params": {
+                    "session_id": "1747130000",
+                    "engagement_time_msec": 1,
+                    "transaction_id": "pi_1",
+                    "value": 50,
+                    "currency": "EUR",
+                    "coupon": "SPRING10",
+                    "payment_method_type": "card",
+                    "pricing_tier": "premium",
+                    "lead_id": "lead_7",
+                    "lead_source": "newsletter",
+                    "lead_campaign": "spring",
+                    "days_to_conversion": 3,
+                    "event_source": "server",
+                    "items": [{
+                        "item_id": "default_service",
+                        "item_name": "Professional Service",
+                        "item_category": "services",
+                        "price": 50,
+                        "quantity": 1,
+                    }],
+                },
+            }])
+        );
+    }
 }
 
 #[test]
@@ -144,19 +171,38 @@ fn a_renewal_is_marked_and_the_frozen_kind_decides() {
 }
 
 #[test]
-fn a_lead_without_money_has_no_value() {
-    let mut lead = event("lead");
-    lead.amount = None;
-    lead.transaction_id = None;
-    let params = params(&lead);
-    for absent in ["value", "currency", "tax", "transaction_id"] {
-        assert!(params.get(absent).is_none(), "{absent}");
+fn what_carries_no_money_has_no_value() {
+    for (kind, name) in
+        [("lead", "generate_lead"), ("booking_made", "booking_made"), ("booking_attended", "booking_attended")]
+    {
+        let mut told = event(kind);
+        told.amount = None;
+        told.transaction_id = None;
+        told.facts.details = Default::default();
+        told.facts.days_to_conversion = None;
+        told.facts.pricing_tier = None;
+        assert_eq!(
+            request(&told)["events"],
+            json!([{
+                "name": name,
+                "timestamp_micros": 1_747_132_561_000_000_i64,
+                "params": {
+                    "session_id": "1747130000",
+                    "engagement_time_msec": 1,
+                    "lead_id": "lead_7",
+                    "lead_source": "newsletter",
+                    "lead_campaign": "spring",
+                    "event_source": "server",
+                    "items": [{
+                        "item_id": "default_service",
+                        "item_name": "Professional Service",
+                        "item_category": "services",
+                        "quantity": 1,
+                    }],
+                },
+            }])
+        );
     }
-    assert_eq!(
-        params["items"][0],
-        json!({"item_id": "default_service", "item_name": "Professional Service", "item_category": "services", "quantity": 1})
-    );
-    assert_eq!(params["lead_source"], "newsletter");
 }
 
 #[test]

@@ -183,11 +183,13 @@ fn intent(reading: &Reading<'_>) -> Option<Statement> {
 /// Stripe's ids counts: a false link would make one sale of two.
 fn order_reference<'e>(intent: &'e Json<'_>) -> Option<(ObjectKind, &'e str)> {
     let reference = intent.text("payment_details.order_reference")?;
-    let (kind, rest) =
-        [(ObjectKind::Invoice, "in_"), (ObjectKind::Session, "cs_test_"), (ObjectKind::Session, "cs_live_")]
-            .iter()
-            .find_map(|(kind, prefix)| Some((*kind, reference.strip_prefix(prefix)?)))?;
-    let is_stripes = (14..=240).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let (kind, rest) = [(ObjectKind::Invoice, "in_"), (ObjectKind::Session, "cs_")]
+        .iter()
+        .find_map(|(kind, prefix)| Some((*kind, reference.strip_prefix(prefix)?)))?;
+    // Text without a digit (`in_store`) could stand on many orders; what has one is Stripe's or an order's own number.
+    let is_stripes = (1..=240).contains(&rest.len())
+        && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && rest.bytes().any(|byte| byte.is_ascii_digit());
     is_stripes.then_some((kind, reference))
 }
 

@@ -78,7 +78,7 @@ pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 /// The one header value, or none where there is no header, only empty ones, or several.
-pub(super) fn only_header<'h>(headers: &'h dyn Headers) -> Option<&'h [u8]> {
+pub(super) fn only_header(headers: &dyn Headers) -> Option<&[u8]> {
     match headers.values(HEADER).as_slice() {
         [value] if !trimmed(value).is_empty() => Some(value),
         _ => None,

@@ -1,0 +1,74 @@
+//! Puts another configuration into force while running: all of what can change, or nothing.
+
+use std::sync::{Arc, PoisonError};
+
+use super::start::{App, StartError, configured, lanes};
+use crate::config::Config;
+use crate::delivery::engine::{Engine, EngineError};
+use crate::http::source_table::SourceTable;
+use crate::http::tls::TlsError;
+use crate::operator::rules;
+use crate::store::StoreError;
+
+/// Why the old configuration stays in force.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// Something that is only read at start.
+    #[error("{0} changed, which takes a restart")]
+    NeedsRestart(&'static str),
+    /// The certificate can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The store can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The engine can't start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl From<ReloadError> for StartError {
+    fn from(error: ReloadError) -> Self {
+        Self::Io(std::io::Error::other(error.to_string()))
+    }
+}
+
+impl App {
+    /// Takes over sources, secrets, destinations, rules and the certificate's files. Queues and dedup marks are untouched.
+    ///
+    /// # Errors
+    /// When something changed that is only read at start, or a part of it can't be used; then nothing is changed.
+    pub fn reload(&self, fresh: Config) -> Result<(), ReloadError> {
+        let mut current = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let only_at_start = [
+            ("server.listen", fresh.server.listen != current.server.listen),
+            ("server.tls", fresh.server.tls != current.server.tls),
+            ("admin.socket", fresh.admin.socket != current.admin.socket),
+            ("store.path", fresh.store.path != current.store.path),
+        ];
+        if let Some((what, _)) = only_at_start.iter().find(|(_, changed)| *changed) {
+            return Err(ReloadError::NeedsRestart(what));
+        }
+        if let Some(certificate) = &self.certificate {
+            certificate.reload()?;
+        }
+        let names: Vec<String> = fresh.destinations.iter().map(|destination| destination.name.clone()).collect();
+        let ids = self.store.name_destinations(&names)?;
+        let rules = rules(&fresh, &ids);
+        let lanes = lanes(&fresh, &rules, &self.trust, &self.surroundings.clock);
+
+        let before = self.news.engine.write().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(engine) = before {
+            engine.stop();
+        }
+        self.writer.set_rules(rules);
+        let engine = Engine::start(&self.surroundings, lanes)?;
+        *self.news.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(engine));
+        *self.news.names.write().unwrap_or_else(PoisonError::into_inner) = ids.into_iter().zip(names).collect();
+        self.router.webhooks.set_sources(SourceTable::from_config(&fresh.sources));
+        self.health.set_rule(fresh.health.clone());
+        self.desk.set_configured(configured(&fresh, &self.trust, &self.surroundings.clock));
+        *current = fresh;
+        Ok(())
+    }
+}

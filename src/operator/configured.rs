@@ -1,0 +1,110 @@
+//! What of the configuration an operator's requests need, ready to be used.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::config::{self, Config};
+use crate::delivery::client::{Client, Limits};
+use crate::destinations;
+use crate::ledger::rules::{DestinationRules, Rules, SourceRules};
+use crate::model::id::DestinationId;
+use crate::sources::{self, Source};
+
+/// Sources, destinations and the place of the store as configured.
+#[derive(Clone, Default)]
+pub struct Configured {
+    /// Every source.
+    pub sources: Vec<ConfiguredSource>,
+    /// Every destination.
+    pub destinations: Vec<ConfiguredDestination>,
+    /// The store's file.
+    pub store: PathBuf,
+    /// Below this much free disk nothing is accepted or sent, in bytes.
+    pub reserve: u64,
+}
+
+/// One source.
+#[derive(Clone)]
+pub struct ConfiguredSource {
+    /// Its name in the path.
+    pub name: String,
+    /// Verifies and interprets.
+    pub source: Arc<dyn Source>,
+    /// Whether it answers 200 where it refuses.
+    pub always_200: bool,
+}
+
+/// One destination.
+#[derive(Clone)]
+pub struct ConfiguredDestination {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub destination: Arc<dyn destinations::Destination>,
+    /// How it is reached.
+    pub client: Arc<dyn Client>,
+    /// For one request.
+    pub limits: Limits,
+}
+
+impl Configured {
+    /// Takes what is needed out of a configuration; `client` gives each destination its client.
+    pub fn new(config: &Config, mut client: impl FnMut(&config::Destination) -> Arc<dyn Client>) -> Self {
+        Self {
+            sources: config
+                .sources
+                .iter()
+                .map(|source| ConfiguredSource {
+                    name: source.name.clone(),
+                    source: Arc::from(sources::build(&source.settings)),
+                    always_200: source.rules.always_200,
+                })
+                .collect(),
+            destinations: config
+                .destinations
+                .iter()
+                .map(|destination| ConfiguredDestination {
+                    name: destination.name.clone(),
+                    destination: Arc::from(destinations::build(&destination.settings)),
+                    client: client(destination),
+                    limits: Limits { timeout: destination.delivery.timeout },
+                })
+                .collect(),
+            store: config.store.path.clone(),
+            reserve: config.store.reserve,
+        }
+    }
+
+    /// A source by its name.
+    pub(super) fn source(&self, name: &str) -> Option<&ConfiguredSource> {
+        self.sources.iter().find(|source| source.name == name)
+    }
+
+    /// A destination by its name.
+    pub(super) fn destination(&self, name: &str) -> Option<&ConfiguredDestination> {
+        self.destinations.iter().find(|destination| destination.name == name)
+    }
+}
+
+/// What a configuration says about counting and delivering. `ids` are the numbers of its destinations in the store, in order.
+pub fn rules(config: &Config, ids: &[DestinationId]) -> Rules {
+    let destinations = config.destinations.iter().zip(ids).map(|(configured, id)| {
+        let destination: Arc<dyn destinations::Destination> = Arc::from(destinations::build(&configured.settings));
+        let delivery = &configured.delivery;
+        DestinationRules {
+            id: *id,
+            name: configured.name.clone(),
+            modes: delivery.environments.clone(),
+            kinds: delivery.events.clone().unwrap_or_else(|| destination.default_events().to_vec()),
+            schedule: delivery.schedule.clone(),
+            max_age: delivery.max_age,
+            ambiguous: delivery.ambiguous,
+            destination,
+        }
+    });
+    let sources = config.sources.iter().map(|source| {
+        let config::SourceRules { settle, settle_late, counts_sales, .. } = source.rules;
+        (source.name.clone(), SourceRules { settle, settle_late, counts_sales })
+    });
+    Rules { sources: sources.collect(), destinations: destinations.collect() }
+}

@@ -1,0 +1,29 @@
+//! What a person can ask of a running Tallyhook, or of its store file while none runs.
+//!
+//! A [`Request`] goes to a [`Desk`], which answers with rows. The daemon's admin socket and the command line without a daemon use
+//! the same desk. It reads the books through short snapshots and changes them only through the writer. Rows carry ids, never
+//! personal data.
+
+mod configured;
+mod deliveries;
+mod desk;
+mod destinations;
+mod events;
+mod failed;
+mod filter;
+mod live;
+mod pages;
+mod reading;
+mod rejected;
+mod replay;
+mod request;
+mod status;
+mod story;
+#[cfg(test)]
+mod tests;
+
+pub use configured::{Configured, ConfiguredDestination, ConfiguredSource, rules};
+pub use desk::Desk;
+pub use filter::{Filter, parse_moment};
+pub use live::Live;
+pub use request::{List, Request, Selection};

@@ -1,0 +1,251 @@
+//! Records of the books as rows. Ids only: no e-mail address, phone number or name gets into a row.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::desk::{Desk, broken, unread};
+use crate::http::admin::OperatorError;
+use crate::ledger::books::Books;
+use crate::ledger::workspace::Target;
+use crate::model::business_event::BusinessEvent;
+use crate::model::delivery::{ContactSync, Delivery, Schedule, Standing, State};
+use crate::model::id::{ContactId, DeliveryId, DestinationId, Mode};
+use crate::model::money::Money;
+use crate::model::time::Timestamp;
+use crate::model::webhook::Webhook;
+use crate::store::{AttemptRow, Snapshot};
+
+/// Every destination ever configured.
+pub(super) type Names = BTreeMap<DestinationId, String>;
+
+/// A snapshot with what rows need besides.
+pub(super) struct Reading<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    names: &'a Names,
+    standings: BTreeMap<DestinationId, Standing>,
+    now: Timestamp,
+}
+
+impl<'a> Reading<'a> {
+    /// Over a snapshot.
+    pub(super) fn new(desk: &Desk, snapshot: &'a Snapshot, names: &'a Names) -> Result<Self, OperatorError> {
+        let mut standings = BTreeMap::new();
+        for id in names.keys() {
+            standings.insert(*id, standing(desk, snapshot, *id)?);
+        }
+        Ok(Self { snapshot, names, standings, now: desk.clock.now() })
+    }
+
+    /// A destination's name.
+    pub(super) fn name(&self, id: DestinationId) -> String {
+        self.names.get(&id).cloned().unwrap_or_else(|| format!("#{}", id.0))
+    }
+
+    /// A webhook as lists show it.
+    pub(super) fn event_row(&self, webhook: &Webhook) -> Result<Value, OperatorError> {
+        let mut business_events = Vec::new();
+        for id in &webhook.business_events {
+            if let Some(event) = self.snapshot.business_event(*id).map_err(unread)? {
+                business_events
+                    .push(json!({"id": event.id.to_string(), "kind": event.kind.name(), "key": event.key, "amount": amount(event.amount)}));
+            }
+        }
+        Ok(json!({
+            "id": webhook.id.to_string(),
+            "source": webhook.source,
+            "provider_id": webhook.provider_id,
+            "type": webhook.event_type,
+            "received_at": time(webhook.received_at),
+            "created": webhook.created.map(time),
+            "livemode": webhook.mode == Mode::Live,
+            "status": webhook.status.name(),
+            "notes": webhook.notes,
+            "group": webhook.group.map(|group| group.to_string()),
+            "business_events": business_events,
+        }))
+    }
+
+    /// A delivery as lists show it.
+    pub(super) fn delivery_row(&self, event: &BusinessEvent, delivery: &Delivery) -> Result<Value, OperatorError> {
+        let id = DeliveryId { event: event.id, destination: delivery.destination };
+        let contact = self.survivor(event.contact)?;
+        let schedule = self.schedule(event, delivery, contact)?;
+        let name = self.name(delivery.destination);
+        let pending = delivery.state == State::Pending;
+        let mut row = json!({
+            "id": id.to_string(),
+            "destination": name,
+            "kind": event.kind.name(),
+            "key": event.key,
+            "contact": contact.map(|contact| contact.to_string()),
+            "state": delivery.state.name(),
+            "attempts": schedule.attempts,
+            "generation": delivery.generation,
+            "next_attempt_at": (pending && schedule.due_at < Timestamp::FAR_FUTURE).then(|| time(schedule.due_at)),
+            "deadline": delivery.deadline.map(time),
+            "reason": Value::Null,
+            "last_status": delivery.last_status,
+            "event": event.webhook.to_string(),
+            "transaction_id": event.transaction_id,
+            "amount": amount(event.amount),
+            "livemode": event.scope.mode == Mode::Live,
+            "created_at": time(event.created_at),
+        });
+        match &delivery.state {
+            State::Pending => row["waits_for"] = json!(self.waits_for(delivery, &schedule)),
+            State::Delivered { at } => row["since"] = json!(time(*at)),
+            State::Suppressed { rule, at } => {
+                row["reason"] = json!(rule.name());
+                row["since"] = json!(time(*at));
+            }
+            State::Failed { failure, at } => {
+                row["reason"] = json!(format!("{}: {}", failure.class.name(), failure.explanation));
+                row["class"] = json!(failure.class.name());
+                row["next_step"] =
+                    json!(failure.class.next_step().replace("NAME", &name).replace("ID", &id.to_string()));
+                row["since"] = json!(time(*at));
+            }
+            State::Discarded { reason, at } => {
+                row["reason"] = json!(reason);
+                row["since"] = json!(time(*at));
+            }
+        }
+        Ok(row)
+    }
+
+    /// A delivery as `show` shows it: with every attempt that is still kept.
+    pub(super) fn delivery_story(&self, event: &BusinessEvent, delivery: &Delivery) -> Result<Value, OperatorError> {
+        let mut row = self.delivery_row(event, delivery)?;
+        let history: Vec<Value> = self.attempts(event, delivery)?.iter().map(attempt_row).collect();
+        row["history"] = json!(history);
+        row["marks"] = marks(event);
+        Ok(row)
+    }
+
+    /// The contact that a contact turned out to be.
+    pub(super) fn survivor(&self, contact: Option<ContactId>) -> Result<Option<ContactId>, OperatorError> {
+        let Some(mut id) = contact else { return Ok(None) };
+        while let Some(other) = self.snapshot.contact(id).map_err(unread)?.and_then(|contact| contact.merged_into) {
+            id = other;
+        }
+        Ok(Some(id))
+    }
+
+    /// When a delivery is tried. What waits for its contact's synchronisation goes by that.
+    fn schedule(
+        &self,
+        event: &BusinessEvent,
+        delivery: &Delivery,
+        contact: Option<ContactId>,
+    ) -> Result<Schedule, OperatorError> {
+        if delivery.state == State::Pending
+            && !delivery.schedule.settling
+            && let Some(sync) = self.sync(delivery.destination, contact)?
+            && sync.pending.contains(&event.id)
+        {
+            return Ok(sync.schedule);
+        }
+        Ok(delivery.schedule.clone())
+    }
+
+    fn sync(
+        &self,
+        destination: DestinationId,
+        contact: Option<ContactId>,
+    ) -> Result<Option<ContactSync>, OperatorError> {
+        match contact {
+            Some(contact) => self.snapshot.contact_sync(destination, contact).map_err(unread),
+            None => Ok(None),
+        }
+    }
+
+    /// What keeps a pending delivery from being sent right now, as one word.
+    fn waits_for(&self, delivery: &Delivery, schedule: &Schedule) -> Option<&'static str> {
+        let standing = self.standings.get(&delivery.destination);
+        match standing.map(standing_name) {
+            _ if delivery.schedule.settling => Some("settling"),
+            Some(state @ ("paused" | "held" | "open")) => Some(state),
+            _ if standing.and_then(|standing| standing.not_before).is_some_and(|at| at > self.now) => Some("slow_down"),
+            _ if schedule.due_at > self.now && schedule.attempts == 0 => Some("address"),
+            _ if schedule.due_at > self.now => Some("next_attempt"),
+            _ => None,
+        }
+    }
+
+    /// The attempts of a delivery, oldest first. Those of a contact destination are kept for the contact; the ones made while
+    /// this delivery waited are its own.
+    fn attempts(&self, event: &BusinessEvent, delivery: &Delivery) -> Result<Vec<AttemptRow>, OperatorError> {
+        let own = self.snapshot.attempts(delivery.destination, Target::Event(event.id)).map_err(broken)?;
+        if !own.is_empty() {
+            return Ok(own);
+        }
+        let survivor = self.survivor(event.contact)?;
+        let mut contacts: Vec<ContactId> = event.contact.into_iter().chain(survivor).collect();
+        contacts.dedup();
+        let ended_at = match &delivery.state {
+            State::Pending => Timestamp::FAR_FUTURE,
+            State::Delivered { at }
+            | State::Suppressed { at, .. }
+            | State::Failed { at, .. }
+            | State::Discarded { at, .. } => *at,
+        };
+        let mut attempts = Vec::new();
+        for contact in contacts {
+            attempts.extend(self.snapshot.attempts(delivery.destination, Target::Contact(contact)).map_err(broken)?);
+        }
+        attempts.retain(|row| row.attempt.at >= event.created_at && row.attempt.at <= ended_at);
+        Ok(attempts)
+    }
+}
+
+/// What a destination as a whole is doing: as the daemon has it, else as it was last written down.
+pub(super) fn standing(desk: &Desk, snapshot: &Snapshot, id: DestinationId) -> Result<Standing, OperatorError> {
+    match desk.live.as_ref().and_then(|live| live.standing(id)) {
+        Some(standing) => Ok(standing),
+        None => snapshot.standing(id).map_err(broken),
+    }
+}
+
+/// The state of a destination in rows. A person's word comes first.
+pub(super) fn standing_name(standing: &Standing) -> &'static str {
+    if standing.paused {
+        "paused"
+    } else if standing.held.is_some() {
+        "held"
+    } else if standing.breaker.open().is_some() {
+        "open"
+    } else {
+        "active"
+    }
+}
+
+/// A moment as rows show it.
+pub(super) fn time(at: Timestamp) -> String {
+    at.to_string()
+}
+
+/// Money as rows show it, `49.90 EUR`.
+pub(super) fn amount(money: Option<Money>) -> Option<String> {
+    money.map(|money| money.to_string())
+}
+
+/// Remarks on how a business event was counted.
+pub(super) fn marks(event: &BusinessEvent) -> Value {
+    let marks = event.facts.marks.iter();
+    marks.map(|mark| json!({"name": mark.name(), "sentence": mark.sentence()})).collect()
+}
+
+fn attempt_row(row: &AttemptRow) -> Value {
+    let attempt = &row.attempt;
+    json!({
+        "number": row.number,
+        "at": time(attempt.at),
+        "took_ms": attempt.took_ms,
+        "generation": attempt.generation,
+        "sent": attempt.sent,
+        "status": attempt.status,
+        "outcome": attempt.outcome,
+        "excerpt": attempt.excerpt,
+    })
+}

@@ -1,0 +1,142 @@
+//! What a person can ask, as it goes over the admin socket.
+
+use serde::{Deserialize, Serialize};
+
+use super::filter::Filter;
+
+/// One question or wish. As JSON an object with a `command`, `{"command":"events.show","id":"w12"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", deny_unknown_fields)]
+pub enum Request {
+    /// Is anything broken? One row.
+    #[serde(rename = "status")]
+    Status,
+    /// Webhooks, newest first.
+    #[serde(rename = "events.list")]
+    EventsList(List),
+    /// Everything about one webhook: one row.
+    #[serde(rename = "events.show")]
+    EventsShow {
+        /// `w12`, or the provider's own id.
+        id: String,
+    },
+    /// Interpret stored webhooks again and add what is missing: a row each.
+    #[serde(rename = "events.replay")]
+    EventsReplay {
+        /// As in [`Request::EventsShow`].
+        ids: Vec<String>,
+    },
+    /// Deliveries, newest first.
+    #[serde(rename = "deliveries.list")]
+    DeliveriesList(List),
+    /// Everything about one delivery: one row.
+    #[serde(rename = "deliveries.show")]
+    DeliveriesShow {
+        /// `b12.3`.
+        id: String,
+    },
+    /// The failed queue, oldest first.
+    #[serde(rename = "failed.list")]
+    FailedList(List),
+    /// Everything about one failed delivery: one row.
+    #[serde(rename = "failed.show")]
+    FailedShow {
+        /// `b12.3`.
+        id: String,
+    },
+    /// Send failed deliveries again: a row each.
+    #[serde(rename = "failed.retry")]
+    FailedRetry(Selection),
+    /// Decide that failed deliveries need not be sent: a row each.
+    #[serde(rename = "failed.discard")]
+    FailedDiscard(Selection),
+    /// Requests that failed verification, newest first.
+    #[serde(rename = "rejected.list")]
+    RejectedList(List),
+    /// Verify a kept request against today's secrets.
+    #[serde(rename = "rejected.retry")]
+    RejectedRetry {
+        /// `r12`.
+        ids: Vec<String>,
+    },
+    /// Every destination with its state.
+    #[serde(rename = "destinations.list")]
+    DestinationsList,
+    /// Hold a destination's deliveries back: its row.
+    #[serde(rename = "destinations.pause")]
+    DestinationsPause {
+        /// As configured.
+        name: String,
+    },
+    /// Let a paused or held destination's deliveries go: its row.
+    #[serde(rename = "destinations.resume")]
+    DestinationsResume {
+        /// As configured.
+        name: String,
+    },
+    /// Ask a destination whether it works, with a request that only reads: one row.
+    #[serde(rename = "destinations.test")]
+    DestinationsTest {
+        /// As configured.
+        name: String,
+    },
+}
+
+impl Request {
+    /// Whether it may change the books.
+    pub const fn is_change(&self) -> bool {
+        match self {
+            Self::EventsReplay { .. }
+            | Self::RejectedRetry { .. }
+            | Self::DestinationsPause { .. }
+            | Self::DestinationsResume { .. } => true,
+            Self::FailedRetry(selection) | Self::FailedDiscard(selection) => !selection.dry_run,
+            Self::Status
+            | Self::EventsList(_)
+            | Self::EventsShow { .. }
+            | Self::DeliveriesList(_)
+            | Self::DeliveriesShow { .. }
+            | Self::FailedList(_)
+            | Self::FailedShow { .. }
+            | Self::RejectedList(_)
+            | Self::DestinationsList
+            | Self::DestinationsTest { .. } => false,
+        }
+    }
+
+    /// Whether it can't be done without the configuration and its secrets.
+    pub const fn needs_configuration(&self) -> bool {
+        match self {
+            Self::FailedRetry(_) | Self::EventsReplay { .. } | Self::DestinationsTest { .. } => true,
+            _ => self.is_change(),
+        }
+    }
+}
+
+/// Which part of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct List {
+    /// What is wanted.
+    pub filter: Filter,
+    /// Most rows; none is all.
+    pub limit: Option<u64>,
+    /// Only what comes behind this id in the list.
+    pub after: Option<String>,
+}
+
+/// Which failed deliveries are meant, and what for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Selection {
+    /// These, `b12.3`. Not together with a filter.
+    pub ids: Vec<String>,
+    /// Those that it admits.
+    pub filter: Filter,
+    /// Everything, when there is no filter.
+    pub all: bool,
+    /// Only say what would happen.
+    pub dry_run: bool,
+    /// Why they are discarded, in the person's words.
+    pub reason: Option<String>,
+}

@@ -1,0 +1,183 @@
+//! Is anything broken? One page, from running counts and short looks, so that it costs the same at any size.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::desk::{Desk, broken};
+use super::destinations::{Described, describe_all};
+use super::pages::one;
+use super::reading::time;
+use super::rejected;
+use crate::http::admin::{OperatorError, OperatorRows};
+use crate::http::rejected::{Rejected, RejectedFilter};
+use crate::model::delivery::STATE_NAMES;
+use crate::model::totals::Totals;
+use crate::model::webhook::Status;
+use crate::store::{Page, Snapshot};
+
+/// The newest webhooks that are looked at for unreadable ones.
+const LOOKED_AT: usize = 1000;
+/// How long a refused request is worth a word.
+const LATELY: Duration = Duration::from_secs(86_400);
+
+/// Everything on one page.
+pub(super) fn status(desk: &Desk) -> Result<OperatorRows, OperatorError> {
+    let snapshot = desk.snapshot()?;
+    let totals = snapshot.totals().map_err(broken)?;
+    let destinations = describe_all(desk, &snapshot, &totals)?;
+    let since = Some(desk.clock.now().before(LATELY));
+    let refused = rejected::find(desk, &RejectedFilter { since, ..RejectedFilter::default() })?;
+    let problems = problems(desk, &snapshot, &totals, &destinations, &refused)?;
+    let configured = desk.configured();
+    let file_bytes = std::fs::metadata(&configured.store).map(|file| file.len()).ok();
+    let mut deliveries = json!({});
+    for (at, state) in STATE_NAMES.iter().enumerate() {
+        deliveries[*state] = json!(totals.destinations.values().map(|counts| counts[at]).sum::<u64>());
+    }
+    Ok(one(json!({
+        "ok": problems.is_empty(),
+        "running": desk.live.is_some(),
+        "problems": problems,
+        "events": totals.webhooks,
+        "deliveries": deliveries,
+        "sources": sources(desk, &totals, &refused),
+        "destinations": destinations.into_iter().map(|described| described.row).collect::<Vec<_>>(),
+        "store": {"data_bytes": snapshot.stored_bytes().map_err(broken)?, "file_bytes": file_bytes},
+        "ga4_client_ids": {"browser": totals.ga4_with_client_id, "derived": totals.ga4_synthetic},
+        "at": time(desk.clock.now()),
+    })))
+}
+
+/// Every source that is configured or ever sent something.
+fn sources(desk: &Desk, totals: &Totals, refused: &[Rejected]) -> Value {
+    let configured = desk.configured();
+    let mut names: Vec<&str> = configured.sources.iter().map(|source| source.name.as_str()).collect();
+    names.extend(totals.sources.keys().map(String::as_str).filter(|name| configured.source(name).is_none()));
+    let row = |name: &str| {
+        let known = totals.sources.get(name).copied().unwrap_or_default();
+        json!({
+            "name": name,
+            "configured": configured.source(name).is_some(),
+            "last_event_at": known.last_event_at.map(time),
+            "count": known.count,
+            "rejected": refused.iter().filter(|row| row.source == name).count(),
+        })
+    };
+    names.into_iter().map(row).collect()
+}
+
+/// What is wrong, the worst first, each in a sentence with its next step.
+fn problems(
+    desk: &Desk,
+    snapshot: &Snapshot,
+    totals: &Totals,
+    destinations: &[Described],
+    refused: &[Rejected],
+) -> Result<Vec<String>, OperatorError> {
+    let mut problems = Vec::new();
+    problems.extend(not_taking(desk));
+    for described in destinations {
+        problems.extend(standing_problem(described));
+        problems.extend(failed_problem(described));
+    }
+    problems.extend(unreadable_problem(snapshot)?);
+    problems.extend(refused_problems(desk, refused));
+    if totals.webhooks == 0 {
+        let source = desk.configured().sources.first().map_or("SOURCE".to_owned(), |source| source.name.clone());
+        problems.push(format!("no webhook has come yet; `tallyhook send {source}` sends a signed sample"));
+    }
+    Ok(problems)
+}
+
+/// Why webhooks are not taken now.
+fn not_taking(desk: &Desk) -> Option<String> {
+    let configured = desk.configured();
+    match &desk.live {
+        Some(live) => live.ready().err().map(|reason| format!("webhooks are not taken now: {reason}")),
+        None => {
+            let free = desk.disk.free_bytes(&configured.store).unwrap_or(u64::MAX);
+            Some(if free < configured.reserve {
+                format!(
+                    "tallyhook is not running, and only {} of disk are free where it keeps {} in reserve: make room, then start it",
+                    mebibytes(free),
+                    mebibytes(configured.reserve)
+                )
+            } else {
+                "tallyhook is not running: nothing is received or sent; this is read from its store".to_owned()
+            })
+        }
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+fn standing_problem(described: &Described) -> Option<String> {
+    let Described { name, standing, counts, is_configured, .. } = described;
+    let waiting = if counts[0] == 1 { "1 delivery waits".to_owned() } else { format!("{} deliveries wait", counts[0]) };
+    if !is_configured && counts[0] > 0 {
+        return Some(format!(
+            "{name} is no longer configured, and {waiting} for it: put it back into the configuration"
+        ));
+    }
+    if standing.paused {
+        return Some(format!("{name} is paused, {waiting}; `tallyhook destinations resume {name}` lets them go"));
+    }
+    if let Some(held) = &standing.held {
+        return Some(format!(
+            "{name} is held since {}, {waiting}: {}; it is looked at again at {}, or `tallyhook destinations resume {name}`",
+            held.since, held.explanation, held.probe_at
+        ));
+    }
+    standing.breaker.open().map(|open| {
+        format!(
+            "{name} has failed again and again since {}, {waiting}; it is tried again at {}, `tallyhook destinations test {name}` \
+             asks it now",
+            open.since, open.probe_at
+        )
+    })
+}
+
+fn failed_problem(described: &Described) -> Option<String> {
+    let Described { name, counts, .. } = described;
+    (counts[3] > 0).then(|| {
+        let failed = if counts[3] == 1 { "1 delivery".to_owned() } else { format!("{} deliveries", counts[3]) };
+        format!("{failed} to {name} failed; `tallyhook failed list --destination {name}` says why")
+    })
+}
+
+fn unreadable_problem(snapshot: &Snapshot) -> Result<Option<String>, OperatorError> {
+    let newest = snapshot.webhooks(Page { before: None, limit: LOOKED_AT }).map_err(broken)?;
+    let unreadable = newest.iter().filter(|webhook| webhook.status == Status::Unreadable).count();
+    Ok((unreadable > 0).then(|| {
+        format!(
+            "{unreadable} of the last {} webhooks could not be digested by this version; they are kept: `tallyhook events list \
+             --state unreadable`",
+            newest.len()
+        )
+    }))
+}
+
+fn refused_problems(desk: &Desk, refused: &[Rejected]) -> Vec<String> {
+    let mut names: Vec<&str> = refused.iter().map(|row| row.source.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let configured = desk.configured();
+    let problem = |name: &str| {
+        let of: Vec<&Rejected> = refused.iter().filter(|row| row.source == name).collect();
+        let last = of.first().map_or("", |row| row.reason.as_str());
+        let requests = if of.len() == 1 { "1 request".to_owned() } else { format!("{} requests", of.len()) };
+        let lost = if configured.source(name).is_some_and(|source| source.always_200) {
+            ", and its sender was told that all is well"
+        } else {
+            ""
+        };
+        format!(
+            "{requests} to {name} refused in the last day, the last one as {last}{lost}; `tallyhook rejected list --source {name}` \
+             says why"
+        )
+    };
+    names.into_iter().map(problem).collect()
+}
