@@ -4,8 +4,10 @@
 
 pub mod alerts;
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod delivery;
+pub mod demo;
 pub mod destinations;
 pub mod http;
 pub mod ledger;

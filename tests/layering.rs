@@ -53,7 +53,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("backfill", &["store", "ledger", "sources", "config", "platform", "model"]),
     ("store", &["ledger", "platform", "model"]),
     ("telemetry", &["config"]),
-    ("config", &["destinations", "sources", "telemetry", "model"]),
+    ("config", &["destinations", "sources", "model"]),
     ("platform", &["model"]),
     ("ledger", &["destinations", "model"]),
     ("destinations", &["model"]),

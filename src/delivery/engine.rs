@@ -131,7 +131,7 @@ impl Engine {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         for lane in &self.lanes {
-            lane.news();
+            lane.wake_all();
         }
         // What is nearly finished may finish; its result then need not be guessed after the restart.
         let patience = std::time::Instant::now() + Duration::from_secs(2);

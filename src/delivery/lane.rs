@@ -117,6 +117,13 @@ impl Lane {
         self.changed.notify_one();
     }
 
+    /// Every worker looks again, to find that it stops.
+    pub(super) fn wake_all(&self) {
+        // Taking the lock once makes sure that nobody is between looking at the flag and falling asleep.
+        drop(self.state());
+        self.changed.notify_all();
+    }
+
     pub(super) fn replace_standing(&self, standing: Standing) {
         let mut state = self.state();
         state.standing = standing;

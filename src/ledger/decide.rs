@@ -1,10 +1,11 @@
 //! What a person decides about deliveries that failed.
 
 use super::books::{BooksError, BooksResult};
-use super::plan;
+use super::release;
 use super::rules::Rules;
 use super::workspace::Workspace;
 use crate::destinations::Style;
+use crate::model::business_event::BusinessEvent;
 use crate::model::delivery::{Rule, Schedule, State};
 use crate::model::id::DeliveryId;
 
@@ -20,13 +21,14 @@ pub fn plan_retry(workspace: &mut Workspace<'_>, rules: &Rules, id: DeliveryId) 
         ))
     })?;
     let now = workspace.now;
-    let event = workspace.business_event(id.event).map_err(|_| missing(id))?;
-    let contact = event.contact;
+    let event = known(workspace, id)?;
+    let (contact, mode) = (event.contact, event.scope.mode);
     let Some(delivery) = event.deliveries.iter_mut().find(|delivery| delivery.destination == id.destination) else {
         return Err(missing(id));
     };
     match &delivery.state {
         State::Failed { .. } | State::Discarded { .. } => {}
+        State::Suppressed { rule: Rule::TestMode, .. } if destination.modes.contains(&mode) => {}
         State::Suppressed { rule, .. } if *rule != Rule::Withdrawn && *rule != Rule::TestMode => {}
         State::Suppressed { rule, .. } => {
             return Err(BooksError::Refused(format!("{id} is suppressed ({}) and must not be sent", rule.name())));
@@ -46,13 +48,13 @@ pub fn plan_retry(workspace: &mut Workspace<'_>, rules: &Rules, id: DeliveryId) 
     match destination.destination.style() {
         Style::Event => {
             if delivery.frozen.is_none() {
-                plan::release(workspace, destination, id.event)?;
+                release::release(workspace, destination, id.event)?;
             }
         }
         Style::Contact => {
             let contact = contact.ok_or_else(|| BooksError::Refused(format!("{id} has no contact to tell of")))?;
-            let contact = workspace.contact(contact)?.id;
-            plan::enqueue(workspace, destination, contact, id.event, now)?;
+            let contact = workspace.live_contact(contact)?;
+            release::enqueue(workspace, id.destination, contact, id.event, now)?;
             let sync = workspace.sync(id.destination, contact)?;
             sync.schedule = Schedule { due_at: now, started_at: sync.schedule.started_at, ..Schedule::default() };
         }
@@ -66,7 +68,7 @@ pub fn plan_retry(workspace: &mut Workspace<'_>, rules: &Rules, id: DeliveryId) 
 /// When it is not there or has not failed.
 pub fn plan_discard(workspace: &mut Workspace<'_>, id: DeliveryId, reason: &str) -> BooksResult<()> {
     let at = workspace.now;
-    let event = workspace.business_event(id.event).map_err(|_| missing(id))?;
+    let event = known(workspace, id)?;
     let Some(delivery) = event.deliveries.iter_mut().find(|delivery| delivery.destination == id.destination) else {
         return Err(missing(id));
     };
@@ -79,6 +81,14 @@ pub fn plan_discard(workspace: &mut Workspace<'_>, id: DeliveryId, reason: &str)
             Err(BooksError::Refused(format!("{id} is {}, only failed deliveries are discarded", delivery.state.name())))
         }
     }
+}
+
+/// The business event of a delivery; storage that fails is not the same as a delivery that isn't there.
+fn known<'w>(workspace: &'w mut Workspace<'_>, id: DeliveryId) -> BooksResult<&'w mut BusinessEvent> {
+    workspace.business_event_mut(id.event).map_err(|error| match error {
+        BooksError::Missing(_) => missing(id),
+        other => other,
+    })
 }
 
 fn missing(id: DeliveryId) -> BooksError {

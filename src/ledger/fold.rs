@@ -1,14 +1,16 @@
 //! Statements about one object, folded into its state: any order and any repetition give the same.
 
+use crate::model::money::{Currency, Money};
 use crate::model::statement::{
-    Claim, FailedAttempt, ObjectRef, ObjectState, Paid, RefundState, RefundStatus, Statement,
+    Claim, FailedAttempt, ObjectRef, ObjectState, Paid, Person, RefundState, RefundStatus, Statement,
 };
+use crate::model::time::Timestamp;
 
 /// An object of which nothing was said.
 pub fn unheard(object: ObjectRef) -> ObjectState {
     ObjectState {
         object,
-        said_at: crate::model::time::Timestamp::EPOCH,
+        said_at: Timestamp::EPOCH,
         said_by: String::new(),
         links: Vec::new(),
         customer: None,
@@ -25,7 +27,7 @@ pub fn unheard(object: ObjectRef) -> ObjectState {
 /// Adds what one statement says. `event_id` breaks ties of the provider's time.
 ///
 /// A provider's event holds a snapshot of the whole object, so the newest one replaces what older ones described; successes,
-/// failed tries and steps of a refund are never taken back by a later snapshot.
+/// failed tries and steps of a refund are never taken back by a later snapshot, nor is what recognises the person by one that names nobody.
 pub fn fold(state: &mut ObjectState, statement: &Statement, event_id: &str) {
     for link in &statement.links {
         if let Err(at) = state.links.binary_search(link) {
@@ -35,11 +37,12 @@ pub fn fold(state: &mut ObjectState, statement: &Statement, event_id: &str) {
     if is_snapshot(statement) && (statement.said_at, event_id) >= (state.said_at, state.said_by.as_str()) {
         state.said_at = statement.said_at;
         event_id.clone_into(&mut state.said_by);
-        state.customer.clone_from(&statement.customer);
         state.subscription.clone_from(&statement.subscription);
         state.details.clone_from(&statement.details);
-        state.person.clone_from(&statement.person);
         state.tags.clone_from(&statement.tags);
+        take_person(state, statement.customer.clone(), statement.person.clone());
+    } else {
+        keep_identities(state, statement.customer.as_ref(), &statement.person);
     }
     match &statement.claim {
         Claim::Nothing => {}
@@ -54,6 +57,7 @@ pub fn fold(state: &mut ObjectState, statement: &Statement, event_id: &str) {
                 cancelled: false,
             });
             refund.at = refund.at.min(statement.said_at);
+            refund.amount = smaller(refund.amount, step.amount);
             match step.status {
                 RefundStatus::Counted => refund.counted = true,
                 RefundStatus::Failed => refund.failed = true,
@@ -74,11 +78,12 @@ pub fn join(state: &mut ObjectState, other: ObjectState) {
     if (other.said_at, &other.said_by) > (state.said_at, &state.said_by) {
         state.said_at = other.said_at;
         state.said_by = other.said_by;
-        state.customer = other.customer;
         state.subscription = other.subscription;
         state.details = other.details;
-        state.person = other.person;
         state.tags = other.tags;
+        take_person(state, other.customer, other.person);
+    } else {
+        keep_identities(state, other.customer.as_ref(), &other.person);
     }
     if let Some(paid) = &other.paid {
         fold_paid(state, paid);
@@ -88,7 +93,7 @@ pub fn join(state: &mut ObjectState, other: ObjectState) {
     }
     state.refund = match (state.refund, other.refund) {
         (Some(mine), Some(theirs)) => Some(RefundState {
-            amount: mine.amount,
+            amount: smaller(mine.amount, theirs.amount),
             at: mine.at.min(theirs.at),
             counted: mine.counted || theirs.counted,
             failed: mine.failed || theirs.failed,
@@ -96,6 +101,27 @@ pub fn join(state: &mut ObjectState, other: ObjectState) {
         }),
         (mine, theirs) => mine.or(theirs),
     };
+}
+
+/// Who the newest snapshot names.
+fn take_person(state: &mut ObjectState, customer: Option<String>, person: Person) {
+    let known = std::mem::replace(&mut state.person, person);
+    let known_customer = std::mem::replace(&mut state.customer, customer);
+    keep_identities(state, known_customer.as_ref(), &known);
+}
+
+/// What recognises a person stays where a snapshot is silent: an intent names the address of a try that failed, and no longer
+/// once another try succeeded.
+fn keep_identities(state: &mut ObjectState, customer: Option<&String>, person: &Person) {
+    if state.customer.is_none() {
+        state.customer = customer.cloned();
+    }
+    if state.person.email.is_none() {
+        state.person.email.clone_from(&person.email);
+    }
+    if state.person.phone.is_none() {
+        state.person.phone.clone_from(&person.phone);
+    }
 }
 
 /// Whether a statement describes its object; one that only links two others (`invoice_payment.paid`) does not.
@@ -119,12 +145,18 @@ fn fold_paid(state: &mut ObjectState, paid: &Paid) {
 }
 
 fn fold_attempt(state: &mut ObjectState, attempt: &FailedAttempt) {
-    if let Some(known) = state.failed_attempts.iter_mut().find(|known| known.attempt == attempt.attempt) {
-        if attempt.at < known.at {
-            *known = attempt.clone();
-        }
-    } else {
-        state.failed_attempts.push(attempt.clone());
+    fn rank(attempt: &FailedAttempt) -> (Timestamp, Option<(i64, Currency)>, Option<&str>) {
+        (attempt.at, attempt.amount.map(|amount| (amount.minor, amount.currency)), attempt.code.as_deref())
+    }
+    match state.failed_attempts.iter_mut().find(|known| known.attempt == attempt.attempt) {
+        Some(known) if rank(attempt) < rank(known) => *known = attempt.clone(),
+        Some(_) => return,
+        None => state.failed_attempts.push(attempt.clone()),
     }
     state.failed_attempts.sort_by(|a, b| (a.at, &a.attempt).cmp(&(b.at, &b.attempt)));
+}
+
+/// A refund has one amount; should a provider ever name two, the smaller is the safe one in any order.
+fn smaller(a: Money, b: Money) -> Money {
+    if (b.minor, b.currency) < (a.minor, a.currency) { b } else { a }
 }

@@ -1,43 +1,88 @@
-//! Who an event is about: identities, contacts, merges, and what is known of a person.
+//! Who an event is about.
+//!
+//! Contacts are the connected components over addresses, customers and user ids. A lead id or a phone joins nobody: a purchase
+//! that has nothing else (an *anonymous* one) goes to the one person who claims it. Claimed by two people it is shared, and
+//! anonymous purchases stand by themselves. An anonymous purchase lends its money to a person, but not its name, address or
+//! consent, so that it can leave again when it proves to be somebody else's.
 
 use super::books::BooksResult;
+use super::contacts::{Said, learn};
+use super::derive::speaks_of_buyer;
+use super::merging::{give_group, is_somebody, merge_contacts};
+use super::occasion::Occasion;
+use super::release;
 use super::workspace::Workspace;
-use crate::model::attribution::{Attribution, Consent};
-use crate::model::contact::{Contact, LastSale, SaleAmount};
-use crate::model::group::{Contribution, Group};
-use crate::model::id::{BusinessEventId, ContactId, DestinationId, Mode, Scope};
+use crate::model::contact::Contact;
+use crate::model::group::Group;
+use crate::model::id::{ContactId, GroupId, Scope};
 use crate::model::identity::{Holder, Identity, IdentityKind};
-use crate::model::statement::{Person, Tags};
-use crate::model::time::Timestamp;
+use crate::model::statement::{ObjectState, Statement};
 
-/// What one statement says of a person.
-pub struct Said<'a> {
-    /// By the provider's own time.
-    pub at: Timestamp,
-    /// Name, address, phone.
-    pub person: &'a Person,
-    /// Tier, attribution, consent.
-    pub tags: &'a Tags,
+/// What a group, or the groups that became it, was before a statement: for the question whose it is.
+#[derive(Debug, Default)]
+pub struct Before {
+    /// The contact of each, and whether an object of that group named a person; else only a lead id or phone connected it.
+    pub parts: Vec<(ContactId, bool)>,
+    /// The objects that named nobody, from which no person has learned yet.
+    pub unlearned: Vec<ObjectState>,
 }
 
-/// Every identity that a group of authenticated objects gives.
-pub fn identities_of(group: &Group) -> Vec<Identity> {
-    let mode = group.scope.mode;
-    let mut identities = Vec::new();
-    let mut add = |kind, value: Option<String>| {
+impl Before {
+    /// Adds a group as it is now.
+    pub(super) fn add(&mut self, group: &Group) {
+        let named = knows_person(group);
+        self.parts.extend(group.contact.map(|contact| (contact, named)));
+        if !named {
+            self.unlearned.extend(group.objects.iter().cloned());
+        }
+    }
+}
+
+/// Whether a contact is known by what joins.
+pub(super) fn is_person(contact: &Contact) -> bool {
+    contact.identities.iter().any(|identity| identity.kind.joins())
+}
+
+/// Whether any object of a group names a person by what joins.
+pub(super) fn knows_person(group: &Group) -> bool {
+    group
+        .objects
+        .iter()
+        .filter(|state| speaks_of_buyer(state.object.kind))
+        .any(|state| state.customer.is_some() || state.person.email.is_some() || state.tags.user_id.is_some())
+}
+
+/// The lead ids and phones that a group's objects name.
+pub(super) fn claims_of(group: &Group) -> Vec<Identity> {
+    let mut claims = Vec::new();
+    let mut add = |kind, value: Option<&str>| {
         if let Some(value) = value {
-            let identity = Identity { mode, kind, value };
-            if !identities.contains(&identity) {
-                identities.push(identity);
+            let identity = Identity { mode: group.scope.mode, kind, value: value.to_owned() };
+            if !claims.contains(&identity) {
+                claims.push(identity);
             }
         }
     };
-    for state in &group.objects {
-        add(IdentityKind::Email, state.person.email.as_ref().map(|email| email.as_str().to_owned()));
-        add(IdentityKind::Customer, state.customer.as_ref().map(|customer| customer_value(&group.scope, customer)));
-        add(IdentityKind::User, state.tags.user_id.clone());
-        add(IdentityKind::Lead, state.tags.lead_id.clone());
-        add(IdentityKind::Phone, state.person.phone.as_ref().map(|phone| phone.as_str().to_owned()));
+    for state in group.objects.iter().filter(|state| speaks_of_buyer(state.object.kind)) {
+        add(IdentityKind::Lead, state.tags.lead_id.as_deref());
+        add(IdentityKind::Phone, state.person.phone.as_ref().map(|phone| phone.as_str()));
+    }
+    claims.sort();
+    claims
+}
+
+/// The joining identities that a statement gives.
+fn joining(scope: &Scope, statement: &Statement) -> Vec<Identity> {
+    let mut identities = Vec::new();
+    let mut add = |kind, value| identities.push(Identity { mode: scope.mode, kind, value });
+    if let Some(email) = &statement.person.email {
+        add(IdentityKind::Email, email.as_str().to_owned());
+    }
+    if let Some(customer) = &statement.customer {
+        add(IdentityKind::Customer, customer_value(scope, customer));
+    }
+    if let Some(user) = &statement.tags.user_id {
+        add(IdentityKind::User, user.clone());
     }
     identities
 }
@@ -47,285 +92,210 @@ pub fn customer_value(scope: &Scope, customer: &str) -> String {
     format!("{}/{}/{customer}", scope.provider, scope.account.as_deref().unwrap_or("-"))
 }
 
-/// Finds or begins the contact of some identities, and merges contacts that prove to be one person.
-///
-/// Addresses, customers and user ids join. A lead id or phone attaches to the one contact that claims it; claimed by a second
-/// it is shared from then on and joins nobody. `known` is the contact that the same group had before.
+/// Finds the contact of a group that a statement has just been folded into, begins or merges contacts where that is called
+/// for, and lets the contact learn what was said.
 ///
 /// # Errors
 /// When the books can't be read.
-pub fn resolve(
+pub fn place(
     workspace: &mut Workspace<'_>,
-    mode: Mode,
-    identities: &[Identity],
-    known: Option<ContactId>,
-    destinations: &[DestinationId],
+    occasion: &Occasion<'_>,
+    group: GroupId,
+    statement: &Statement,
+    before: &Before,
 ) -> BooksResult<Option<ContactId>> {
-    if identities.is_empty() {
-        return Ok(known);
+    let said = speaks_of_buyer(statement.object.kind).then_some(statement);
+    let joins = said.map_or_else(Vec::new, |said| joining(occasion.scope, said));
+    if joins.is_empty() && !before.parts.iter().any(|(_, named)| *named) {
+        return place_anonymous(workspace, occasion, group, said, before);
     }
-    let mut held = Vec::with_capacity(identities.len());
-    for identity in identities {
-        let holder = match workspace.holder(identity)? {
-            Some(Holder::Contact(id)) => Some(Holder::Contact(workspace.contact(id)?.id)),
-            other => other,
-        };
-        held.push(holder);
+    let contact = join_people(workspace, occasion, group, &joins, before)?;
+    for identity in joins {
+        hold(workspace, contact, identity)?;
     }
-    let mut people: Vec<ContactId> = identities
-        .iter()
-        .zip(&held)
-        .filter_map(|(identity, holder)| match holder {
-            Some(Holder::Contact(id)) if identity.kind.joins() => Some(*id),
-            _ => None,
-        })
-        .collect();
-    if let Some(known) = known {
-        people.push(workspace.contact(known)?.id);
+    give_group(workspace, occasion, group, contact)?;
+    for claim in claims_of(workspace.exact_group(group)?) {
+        claim_for(workspace, occasion, contact, claim)?;
     }
-    if people.is_empty() && !identities.iter().any(|identity| identity.kind.joins()) {
-        // Only a lead id or a phone: the contact that alone claims it, if there is one.
-        people.extend(
-            held.iter()
-                .filter_map(|holder| match holder {
-                    Some(Holder::Contact(id)) => Some(*id),
-                    _ => None,
-                })
-                .take(1),
-        );
+    // A group that names its person for the first time brings everything its objects had said so far.
+    learn_all(workspace, occasion, contact, said, &before.unlearned)?;
+    Ok(Some(contact))
+}
+
+/// The one contact of everybody whom a group names.
+fn join_people(
+    workspace: &mut Workspace<'_>,
+    occasion: &Occasion<'_>,
+    group: GroupId,
+    joins: &[Identity],
+    before: &Before,
+) -> BooksResult<ContactId> {
+    let (mut people, mut strangers) = (Vec::with_capacity(2), Vec::new());
+    for (contact, named) in &before.parts {
+        let contact = workspace.live_contact(*contact)?;
+        if *named {
+            people.push(contact);
+        } else if !is_somebody(workspace, contact)? {
+            strangers.push(contact);
+        }
+        // An anonymous purchase leaves the person whom only a lead id or phone connected it with.
     }
-    people.sort();
-    people.dedup();
-    let contact = match people.first() {
-        Some(first) => *first,
-        None => workspace.new_contact(mode),
-    };
-    for other in people.into_iter().skip(1) {
-        merge(workspace, contact, other, destinations)?;
+    for identity in joins {
+        if people.iter().any(|contact| holds(workspace, *contact, identity)) {
+            continue;
+        }
+        if let Some(Holder::Contact(holder)) = workspace.holder(identity)? {
+            people.push(holder);
+        }
     }
-    for identity in identities {
-        let holder = match workspace.holder(identity)? {
-            Some(Holder::Contact(id)) => Some(Holder::Contact(workspace.contact(id)?.id)),
-            other => other,
-        };
-        match holder {
-            Some(Holder::Contact(id)) if id == contact => {}
-            Some(Holder::Shared) => {}
-            Some(Holder::Contact(id)) if !identity.kind.joins() => {
-                workspace.put_holder(identity.clone(), Holder::Shared);
-                workspace.contact(id)?.identities.retain(|known| known != identity);
-            }
-            _ => {
-                workspace.put_holder(identity.clone(), Holder::Contact(contact));
-                let record = workspace.contact(contact)?;
-                if let Err(at) = record.identities.binary_search(identity) {
-                    record.identities.insert(at, identity.clone());
+    for contacts in [&mut people, &mut strangers] {
+        contacts.sort();
+        contacts.dedup();
+    }
+    let mut rest = people.into_iter();
+    let contact = match rest.next() {
+        Some(first) => first,
+        None => {
+            // The contact of this purchase alone becomes the person's.
+            let mut alone = None;
+            for stranger in &strangers {
+                if alone.is_none() && workspace.groups_of(*stranger)?.iter().all(|known| *known == group) {
+                    alone = Some(*stranger);
                 }
             }
+            strangers.retain(|stranger| Some(*stranger) != alone);
+            match alone {
+                Some(alone) => alone,
+                None => workspace.new_contact(occasion.scope.mode),
+            }
         }
+    };
+    for other in rest {
+        merge_contacts(workspace, occasion, contact, other, true)?;
+    }
+    for other in strangers {
+        let learned = workspace.groups_of(other)?.iter().all(|known| *known == group);
+        merge_contacts(workspace, occasion, contact, other, learned)?;
+    }
+    Ok(contact)
+}
+
+fn holds(workspace: &mut Workspace<'_>, contact: ContactId, identity: &Identity) -> bool {
+    workspace.contact(contact).is_ok_and(|contact| contact.identities.binary_search(identity).is_ok())
+}
+
+/// Gives an identity to a contact that has it to itself.
+fn hold(workspace: &mut Workspace<'_>, contact: ContactId, identity: Identity) -> BooksResult<()> {
+    if let Err(at) = workspace.contact(contact)?.identities.binary_search(&identity) {
+        workspace.put_holder(identity.clone(), Holder::Contact(contact));
+        workspace.contact_mut(contact)?.identities.insert(at, identity);
+    }
+    Ok(())
+}
+
+/// A person claims a lead id or phone: theirs, unless another person claimed it before.
+fn claim_for(
+    workspace: &mut Workspace<'_>,
+    occasion: &Occasion<'_>,
+    contact: ContactId,
+    claim: Identity,
+) -> BooksResult<()> {
+    if holds(workspace, contact, &claim) {
+        return Ok(());
+    }
+    match workspace.holder(&claim)? {
+        None => hold(workspace, contact, claim),
+        Some(Holder::Shared) => Ok(()),
+        Some(Holder::Contact(other)) if other == contact => hold(workspace, contact, claim),
+        Some(Holder::Contact(other)) if !is_somebody(workspace, other)? => {
+            merge_contacts(workspace, occasion, contact, other, false)
+        }
+        Some(Holder::Contact(other)) => {
+            workspace.put_holder(claim.clone(), Holder::Shared);
+            workspace.contact_mut(other)?.identities.retain(|known| *known != claim);
+            for group in workspace.groups_of(other)? {
+                let record = workspace.exact_group(group)?;
+                if !knows_person(record) && claims_of(record).contains(&claim) {
+                    let before = Before { parts: Vec::new(), unlearned: record.objects.clone() };
+                    place_anonymous(workspace, occasion, group, None, &before)?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Places a group of which only lead ids and phones are known: with the one person who claims one of them, a lead id before a
+/// phone; else with the other anonymous purchases of the same.
+fn place_anonymous(
+    workspace: &mut Workspace<'_>,
+    occasion: &Occasion<'_>,
+    group: GroupId,
+    said: Option<&Statement>,
+    before: &Before,
+) -> BooksResult<Option<ContactId>> {
+    let claims = claims_of(workspace.exact_group(group)?);
+    let (mut person, mut strangers) = (None, Vec::new());
+    for claim in &claims {
+        if let Some(Holder::Contact(holder)) = workspace.holder(claim)? {
+            if is_somebody(workspace, holder)? {
+                person = person.or(Some(holder));
+            } else {
+                strangers.push(holder);
+            }
+        }
+    }
+    for (contact, _) in &before.parts {
+        let contact = workspace.live_contact(*contact)?;
+        if is_somebody(workspace, contact)? {
+            person = person.or(Some(contact));
+        } else {
+            strangers.push(contact);
+        }
+    }
+    strangers.sort();
+    strangers.dedup();
+    let contact = match (person, strangers.first()) {
+        (Some(person), _) => person,
+        (None, Some(first)) => *first,
+        (None, None) if claims.is_empty() => return Ok(None),
+        (None, None) => workspace.new_contact(occasion.scope.mode),
+    };
+    for other in strangers.into_iter().filter(|other| *other != contact) {
+        merge_contacts(workspace, occasion, contact, other, person.is_none())?;
+    }
+    for claim in claims {
+        if workspace.holder(&claim)?.is_none() {
+            hold(workspace, contact, claim)?;
+        }
+    }
+    give_group(workspace, occasion, group, contact)?;
+    if person.is_none() {
+        learn_all(workspace, occasion, contact, said, &before.unlearned)?;
     }
     Ok(Some(contact))
 }
 
-/// Two contacts are one person: everything of the second goes to the first.
-fn merge(
+fn learn_all(
     workspace: &mut Workspace<'_>,
-    survivor: ContactId,
-    other: ContactId,
-    destinations: &[DestinationId],
-) -> BooksResult<()> {
-    let gone = std::mem::replace(workspace.contact(other)?, Contact::new(other, Mode::Live, Timestamp::EPOCH));
-    *workspace.contact(other)? =
-        Contact { merged_into: Some(survivor), ..Contact::new(other, gone.mode, gone.created_at) };
-    for identity in &gone.identities {
-        workspace.put_holder(identity.clone(), Holder::Contact(survivor));
-    }
-    for group in workspace.groups_of(other, Timestamp::from_millis(i64::MIN), Timestamp::FAR_FUTURE)? {
-        workspace.group(group)?.contact = Some(survivor);
-    }
-    let contact = workspace.contact(survivor)?;
-    for identity in gone.identities {
-        if let Err(at) = contact.identities.binary_search(&identity) {
-            contact.identities.insert(at, identity);
-        }
-    }
-    take_person(contact, &gone.person, gone.person_said_at);
-    take_consent(contact, gone.consent, gone.consent_said_at);
-    take_tier(contact, gone.pricing_tier.as_deref(), gone.pricing_tier_said_at);
-    take_attribution(contact, &gone.first_attribution);
-    take_attribution(contact, &gone.last_attribution);
-    for sum in gone.totals.iter() {
-        contact.totals.add(sum);
-    }
-    contact.totals.drop_zeros();
-    contact.purchases += gone.purchases;
-    contact.renewals += gone.renewals;
-    contact.refunds += gone.refunds;
-    contact.customer_since = [contact.customer_since, gone.customer_since].into_iter().flatten().min();
-    if gone.last_sale > contact.last_sale {
-        contact.last_sale = gone.last_sale;
-        contact.payment_method_type = gone.payment_method_type.or(contact.payment_method_type.take());
-    }
-    contact.created_at = contact.created_at.min(gone.created_at);
-    for destination in destinations {
-        merge_sync(workspace, *destination, survivor, other)?;
-    }
-    Ok(())
-}
-
-/// What was pending for the second is pending for the first. The older acquaintance keeps its remote id.
-fn merge_sync(
-    workspace: &mut Workspace<'_>,
-    destination: DestinationId,
-    survivor: ContactId,
-    other: ContactId,
-) -> BooksResult<()> {
-    let Some(gone) = workspace.existing_sync(destination, other)? else { return Ok(()) };
-    let pending: Vec<BusinessEventId> = std::mem::take(&mut gone.pending);
-    let gone = gone.clone();
-    for event in &pending {
-        workspace.business_event(*event)?.contact = Some(survivor);
-    }
-    let sync = workspace.sync(destination, survivor)?;
-    if !pending.is_empty() && (sync.pending.is_empty() || gone.schedule.due_at < sync.schedule.due_at) {
-        sync.waiting_since =
-            if sync.pending.is_empty() { gone.waiting_since } else { sync.waiting_since.min(gone.waiting_since) };
-        sync.schedule = gone.schedule;
-    }
-    sync.pending.extend(pending);
-    sync.pending.sort();
-    sync.pending.dedup();
-    if sync.remote_id.is_none() {
-        sync.remote_id = gone.remote_id;
-        sync.external_id = gone.external_id.or(sync.external_id.take());
-    }
-    Ok(())
-}
-
-/// Takes in what a statement says of a person; an older one never overwrites what a newer one said.
-pub fn learn(contact: &mut Contact, said: &Said<'_>) {
-    use crate::model::contact::{ConsentTimes, PersonTimes};
-    take_person(contact, said.person, PersonTimes { email: said.at, phone: said.at, name: said.at });
-    take_consent(contact, said.tags.consent, ConsentTimes { analytics: said.at, ads: said.at, email: said.at });
-    take_tier(contact, said.tags.pricing_tier.as_deref(), said.at);
-    if !said.tags.attribution.is_empty() {
-        take_attribution(contact, &Attribution { at: said.at, ..said.tags.attribution.clone() });
-    }
-}
-
-/// The newest wins; of two said at the same time the larger, so that order does not matter.
-fn newest<T: Ord + Clone>(mine: &mut Option<T>, mine_at: &mut Timestamp, theirs: Option<&T>, theirs_at: Timestamp) {
-    let Some(theirs) = theirs else { return };
-    if mine.as_ref().is_none_or(|mine| (theirs_at, theirs) > (*mine_at, mine)) {
-        *mine = Some(theirs.clone());
-        *mine_at = theirs_at;
-    }
-}
-
-fn take_person(contact: &mut Contact, person: &Person, at: crate::model::contact::PersonTimes) {
-    let (mine, mine_at) = (&mut contact.person, &mut contact.person_said_at);
-    newest(&mut mine.email, &mut mine_at.email, person.email.as_ref(), at.email);
-    newest(&mut mine.phone, &mut mine_at.phone, person.phone.as_ref(), at.phone);
-    newest(&mut mine.name, &mut mine_at.name, person.name.as_ref(), at.name);
-}
-
-fn take_consent(contact: &mut Contact, consent: Consent, at: crate::model::contact::ConsentTimes) {
-    let (mine, mine_at) = (&mut contact.consent, &mut contact.consent_said_at);
-    newest(&mut mine.analytics, &mut mine_at.analytics, consent.analytics.as_ref(), at.analytics);
-    newest(&mut mine.ads, &mut mine_at.ads, consent.ads.as_ref(), at.ads);
-    newest(&mut mine.email, &mut mine_at.email, consent.email.as_ref(), at.email);
-}
-
-fn take_tier(contact: &mut Contact, tier: Option<&str>, at: Timestamp) {
-    newest(&mut contact.pricing_tier, &mut contact.pricing_tier_said_at, tier.map(str::to_owned).as_ref(), at);
-}
-
-fn take_attribution(contact: &mut Contact, attribution: &Attribution) {
-    if attribution.is_empty() {
-        return;
-    }
-    let key = |attribution: &Attribution| (attribution.at, attribution.clone());
-    if contact.first_attribution.is_empty() || key(attribution) < key(&contact.first_attribution) {
-        contact.first_attribution = attribution.clone();
-    }
-    if contact.last_attribution.is_empty() || key(attribution) > key(&contact.last_attribution) {
-        contact.last_attribution = attribution.clone();
-    }
-}
-
-/// Replaces what a group adds to a contact's totals. `others` are the contributions of the contact's other groups, asked for
-/// only when the group's own first or last sale went away.
-///
-/// # Errors
-/// When the books can't be read.
-pub fn contribute(
-    workspace: &mut Workspace<'_>,
+    occasion: &Occasion<'_>,
     contact: ContactId,
-    before: &Contribution,
-    now: &Contribution,
+    said: Option<&Statement>,
+    unlearned: &[ObjectState],
 ) -> BooksResult<()> {
-    if before == now {
+    if said.is_none() && unlearned.is_empty() {
         return Ok(());
     }
-    let record = workspace.contact(contact)?;
-    if let Some(net) = before.net {
-        record.totals.subtract(net);
+    let record = workspace.contact_mut(contact)?;
+    let had_address = record.person.email.is_some();
+    for state in unlearned.iter().filter(|state| speaks_of_buyer(state.object.kind)) {
+        learn(record, &Said { at: state.said_at, person: &state.person, tags: &state.tags });
     }
-    if let Some(net) = now.net {
-        record.totals.add(net);
+    if let Some(said) = said {
+        learn(record, &Said { at: said.said_at, person: &said.person, tags: &said.tags });
     }
-    record.totals.drop_zeros();
-    let count = |counts: &mut (u32, u32), contribution: &Contribution, sign: i64| {
-        if let Some(sale) = &contribution.sale {
-            let count = if sale.renewal { &mut counts.1 } else { &mut counts.0 };
-            *count = u32::try_from(i64::from(*count) + sign).unwrap_or(0);
-        }
-    };
-    let mut counts = (record.purchases, record.renewals);
-    count(&mut counts, before, -1);
-    count(&mut counts, now, 1);
-    (record.purchases, record.renewals) = counts;
-    record.refunds = record.refunds.saturating_sub(before.refunds) + now.refunds;
-    let as_last = |contribution: &Contribution| {
-        contribution.sale.as_ref().map(|sale| LastSale {
-            at: sale.at,
-            transaction_id: sale.transaction_id.clone(),
-            amount: SaleAmount(sale.amount),
-        })
-    };
-    let (was, is) = (as_last(before), as_last(now));
-    let was_edge = was.is_some()
-        && was != is
-        && (record.last_sale == was || record.customer_since == was.as_ref().map(|sale| sale.at));
-    if let Some(is) = is {
-        record.customer_since = Some(record.customer_since.map_or(is.at, |since| since.min(is.at)));
-        record.last_sale = record.last_sale.take().max(Some(is));
+    if !had_address && record.person.email.is_some() {
+        release::wake_for_address(workspace, occasion.rules, contact)?;
     }
-    if was_edge {
-        recount_edges(workspace, contact)?;
-    }
-    Ok(())
-}
-
-/// Works out a contact's first and last sale anew from all of its groups.
-fn recount_edges(workspace: &mut Workspace<'_>, contact: ContactId) -> BooksResult<()> {
-    let (mut first, mut last): (Option<Timestamp>, Option<LastSale>) = (None, None);
-    for group in workspace.groups_of(contact, Timestamp::from_millis(i64::MIN), Timestamp::FAR_FUTURE)? {
-        let group = workspace.exact_group(group)?;
-        if group.merged_into.is_some() {
-            continue;
-        }
-        if let Some(sale) = &group.contribution.sale {
-            first = Some(first.map_or(sale.at, |first| first.min(sale.at)));
-            last = last.max(Some(LastSale {
-                at: sale.at,
-                transaction_id: sale.transaction_id.clone(),
-                amount: SaleAmount(sale.amount),
-            }));
-        }
-    }
-    let record = workspace.contact(contact)?;
-    record.customer_since = first;
-    record.last_sale = last;
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! What the result of an attempt does to deliveries.
 
-use super::books::BooksResult;
+use super::books::{BooksError, BooksResult};
+use super::plan;
+use super::release;
 use super::rules::{DestinationRules, Rules};
+use super::verdict::{Again, Verdict, judge};
 use super::workspace::{Notice, Target, Workspace};
 use crate::destinations::Finished;
-use crate::model::business_event::BusinessEvent;
-use crate::model::delivery::{
-    AmbiguousPolicy, Attempt, Delivery, Failure, FailureClass, Outcome, Rule, Schedule, State,
-};
+use crate::model::business_event::{BusinessEvent, Mark, Subject};
+use crate::model::delivery::{Attempt, Delivery, Failure, FailureClass, Rule, Schedule, State};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId};
 use crate::model::retry::RetrySchedule;
 use crate::model::time::Timestamp;
@@ -35,14 +36,11 @@ pub struct Report {
     pub probe: bool,
 }
 
-/// What becomes of a delivery.
-enum Verdict {
-    Delivered,
-    Suppressed(Rule),
-    Failed(Failure),
-    Again(Timestamp),
-    /// The destination as a whole waits; the delivery keeps its place.
-    Unchanged,
+impl Report {
+    /// The last HTTP status of the attempt.
+    fn status(&self) -> Option<u16> {
+        self.attempt.as_ref().and_then(|attempt| attempt.status)
+    }
 }
 
 /// Plans what a report does.
@@ -71,27 +69,89 @@ fn report_on_event(
 ) -> BooksResult<()> {
     let now = workspace.now;
     let Some((_, generation)) = report.told.first().copied() else { return Ok(()) };
-    let event = workspace.business_event(id)?;
-    let policy = rules.destination(report.destination).map(|rules| rules.ambiguous(event));
+    let of_destination = rules.destination(report.destination);
+    let event = workspace.business_event_mut(id)?;
+    let policy = of_destination.map(|rules| rules.ambiguous(event));
     let Some(delivery) = find(event, report.destination) else { return Ok(()) };
-    delivery.last_status = report.attempt.as_ref().and_then(|attempt| attempt.status).or(delivery.last_status);
-    let current = delivery.generation == generation && delivery.state == State::Pending;
-    if report.finished.outcome == Outcome::Delivered {
-        // A success always ends as delivered, also when the delivery was withdrawn or discarded meanwhile.
-        if current {
-            delivery.schedule.attempts = delivery.schedule.attempts.saturating_add(1);
+    delivery.last_status = report.status().or(delivery.last_status);
+    let verdict = judge(&report.finished.outcome, policy, report.probe);
+    if verdict == Verdict::Delivered {
+        return delivered(workspace, report, id, generation);
+    }
+    if delivery.generation != generation || delivery.state != State::Pending {
+        return Ok(());
+    }
+    delivery.schedule.started_at = None;
+    match verdict {
+        Verdict::Again { explanation, wish } => {
+            let default = RetrySchedule::default();
+            let retry = of_destination.map_or(&default, |rules| &rules.schedule);
+            let again = Again { retry, chance: report.chance, wish, explanation: &explanation };
+            match again.use_up(&mut delivery.schedule, delivery.deadline, now) {
+                Ok(at) => delivery.schedule.due_at = at,
+                Err(failure) => fail(workspace, report.destination, id, generation, failure)?,
+            }
         }
-        delivery.schedule.started_at = None;
-        delivery.state = State::Delivered { at: now };
+        Verdict::Suppressed(rule) => {
+            use_attempt(delivery, report);
+            set_state(workspace, report.destination, id, Some(generation), State::Suppressed { rule, at: now })?;
+        }
+        Verdict::Failed(failure) => {
+            use_attempt(delivery, report);
+            fail(workspace, report.destination, id, generation, failure)?;
+        }
+        Verdict::Delivered | Verdict::Unchanged => {}
+    }
+    Ok(())
+}
+
+fn use_attempt(delivery: &mut Delivery, report: &Report) {
+    if report.attempt.is_some() {
+        delivery.schedule.attempts = delivery.schedule.attempts.saturating_add(1);
+    }
+}
+
+/// A success always ends as delivered, also when the delivery was withdrawn or discarded meanwhile.
+fn delivered(workspace: &mut Workspace<'_>, report: &Report, id: BusinessEventId, generation: u16) -> BooksResult<()> {
+    let at = workspace.now;
+    let event = workspace.business_event_mut(id)?;
+    let is_sale = event.subject == Subject::Sale;
+    let Some(delivery) = find(event, report.destination) else { return Ok(()) };
+    if matches!(delivery.state, State::Delivered { .. }) {
         return Ok(());
     }
-    if !current {
-        return Ok(());
+    let withdrawn = matches!(delivery.state, State::Suppressed { rule: Rule::Withdrawn, .. });
+    if delivery.generation == generation {
+        use_attempt(delivery, report);
     }
-    let deadline = delivery.deadline;
-    let schedule = rules.destination(report.destination).map(|rules| &rules.schedule);
-    let verdict = judge(&mut delivery.schedule, report, schedule, policy, deadline, now);
-    conclude(workspace, report.destination, id, generation, verdict)
+    set_state(workspace, report.destination, id, None, State::Delivered { at })?;
+    if withdrawn && is_sale {
+        told_after_all(workspace, report.destination, id)?;
+    }
+    Ok(())
+}
+
+/// A sale arrived under a business event that had been withdrawn because it is told under another one: that other one is not
+/// sent to the same destination any more, and people learn of it.
+fn told_after_all(workspace: &mut Workspace<'_>, destination: DestinationId, id: BusinessEventId) -> BooksResult<()> {
+    let now = workspace.now;
+    let event = workspace.business_event_mut(id)?;
+    if !event.facts.marks.contains(&Mark::ToldTwice) {
+        event.facts.marks.push(Mark::ToldTwice);
+    }
+    let transaction_id = event.transaction_id.clone();
+    let group = event.group;
+    workspace.notices.push(Notice::ToldTwice { event: id, transaction_id });
+    let Some(group) = group else { return Ok(()) };
+    let group = workspace.live_group(group)?;
+    let sale = workspace.exact_group(group)?.events.iter().find(|(subject, _)| *subject == Subject::Sale);
+    let Some(sale) = sale.map(|(_, sale)| *sale).filter(|sale| *sale != id) else { return Ok(()) };
+    if let Some(delivery) = find(workspace.business_event_mut(sale)?, destination) {
+        if delivery.state == State::Pending && !release::was_told(delivery) {
+            release::withdraw_delivery(delivery, now);
+        }
+    }
+    plan::note_settling(workspace, group)
 }
 
 fn report_on_contact(
@@ -101,15 +161,18 @@ fn report_on_contact(
     contact: ContactId,
 ) -> BooksResult<()> {
     let now = workspace.now;
-    let contact = workspace.contact(contact)?.id;
-    let dropped: Vec<BusinessEventId> = report.dropped.iter().map(|(id, _)| *id).collect();
-    let mut policy = None;
-    if let Some((last, _)) = report.told.last() {
-        let event = workspace.business_event(*last)?;
-        policy = rules.destination(report.destination).map(|rules| rules.ambiguous(event));
-    }
+    let contact = workspace.live_contact(contact)?;
+    let of_destination = rules.destination(report.destination);
+    let policy = match report.told.last() {
+        Some((last, _)) => {
+            let event = workspace.business_event(*last)?;
+            of_destination.map(|rules| rules.ambiguous(event))
+        }
+        None => None,
+    };
     let sync = workspace.sync(report.destination, contact)?;
-    sync.pending.retain(|id| !dropped.contains(id));
+    sync.schedule.started_at = None;
+    sync.pending.retain(|id| !report.dropped.iter().any(|(dropped, _)| dropped == id));
     if report.finished.remote_id.is_some() {
         sync.remote_id.clone_from(&report.finished.remote_id);
     }
@@ -129,119 +192,97 @@ fn report_on_contact(
         sync.schedule.due_at = next_at;
         return Ok(());
     }
-    let schedule = rules.destination(report.destination).map(|rules| &rules.schedule);
-    let verdict = if report.finished.outcome == Outcome::Delivered {
-        Verdict::Delivered
-    } else {
-        judge(&mut sync.schedule, report, schedule, policy, None, now)
-    };
-    let attempts = sync.schedule.attempts;
-    match &verdict {
-        Verdict::Unchanged => return Ok(()),
-        Verdict::Again(at) => {
-            // News that came meanwhile made the row due earlier than the schedule would; the destination has just failed.
-            sync.schedule.due_at = *at;
-            return Ok(());
-        }
-        _ => {
-            sync.pending.retain(|id| !report.told.iter().any(|(told, _)| told == id));
-            sync.schedule = Schedule { due_at: next_at, ..Schedule::default() };
-            sync.waiting_since = now;
-        }
+    let verdict = judge(&report.finished.outcome, policy, report.probe);
+    if verdict == Verdict::Unchanged {
+        return Ok(());
     }
-    let status = report.attempt.as_ref().and_then(|attempt| attempt.status);
-    for (id, generation) in &report.told {
-        if let Some(delivery) = find(workspace.business_event(*id)?, report.destination) {
-            delivery.last_status = status.or(delivery.last_status);
-            delivery.schedule.attempts = attempts.saturating_add(u16::from(matches!(verdict, Verdict::Delivered)));
+    let default = RetrySchedule::default();
+    let retry = of_destination.map_or(&default, |rules| &rules.schedule);
+    let (over, fewest) = conclude(workspace, report, retry, &verdict)?;
+    if let Some(event) = over.told_after_all {
+        let (scope, webhook) = {
+            let event = workspace.business_event(event)?;
+            (event.scope.clone(), event.webhook)
+        };
+        release::tell_again(workspace, rules, &scope, webhook, contact, &[report.destination])?;
+    }
+    let sync = workspace.sync(report.destination, contact)?;
+    sync.pending.retain(|id| !over.events.contains(id));
+    sync.schedule = match (&verdict, fewest) {
+        // News that came meanwhile made the row due earlier than the schedule would; the destination has just failed.
+        (Verdict::Again { wish, .. }, Some(attempts)) => {
+            let wait = retry.wait_after(usize::from(attempts), report.chance, *wish).unwrap_or_default();
+            Schedule { due_at: now.after(wait), attempts, ..Schedule::default() }
         }
-        match &verdict {
-            Verdict::Delivered => set_state(workspace, report.destination, *id, None, State::Delivered { at: now })?,
-            Verdict::Suppressed(rule) => {
-                let state = State::Suppressed { rule: *rule, at: now };
-                set_state(workspace, report.destination, *id, Some(*generation), state)?;
-            }
-            Verdict::Failed(failure) => {
-                fail(workspace, report.destination, *id, *generation, failure.clone())?;
-            }
-            Verdict::Again(_) | Verdict::Unchanged => {}
-        }
+        _ => Schedule { due_at: next_at, ..Schedule::default() },
+    };
+    if !over.events.is_empty() {
+        sync.waiting_since = now;
     }
     Ok(())
 }
 
-/// Works out what an outcome that is no success means, and uses up an attempt where one is used.
-fn judge(
-    schedule: &mut Schedule,
-    report: &Report,
-    retry: Option<&RetrySchedule>,
-    policy: Option<AmbiguousPolicy>,
-    deadline: Option<Timestamp>,
-    now: Timestamp,
-) -> Verdict {
-    schedule.started_at = None;
-    let default = RetrySchedule::default();
-    let retry = retry.unwrap_or(&default);
-    let mut again = |explanation: &str, wish| {
-        if report.probe {
-            return Verdict::Unchanged;
-        }
-        schedule.attempts = schedule.attempts.saturating_add(1);
-        let Some(wait) = retry.wait_after(usize::from(schedule.attempts), report.chance, wish) else {
-            return Verdict::Failed(Failure {
-                class: FailureClass::AttemptsUsedUp,
-                explanation: format!("{} attempts, the last one: {explanation}", schedule.attempts),
-            });
-        };
-        let at = now.after(wait);
-        match deadline {
-            Some(deadline) if at > deadline => Verdict::Failed(Failure {
-                class: FailureClass::DeadlinePassed,
-                explanation: format!("no attempt is left before {deadline}, the last one: {explanation}"),
-            }),
-            _ => {
-                schedule.due_at = at;
-                Verdict::Again(at)
-            }
-        }
-    };
-    match &report.finished.outcome {
-        Outcome::Delivered => Verdict::Delivered,
-        Outcome::Suppressed(rule) => Verdict::Suppressed(*rule),
-        Outcome::Retry { explanation, after } => again(explanation, *after),
-        Outcome::SlowDown { .. } | Outcome::Broken { .. } | Outcome::Forbidden { .. } => Verdict::Unchanged,
-        Outcome::Permanent { class, explanation } => {
-            if report.attempt.is_some() {
-                schedule.attempts = schedule.attempts.saturating_add(1);
-            }
-            Verdict::Failed(Failure { class: *class, explanation: explanation.clone() })
-        }
-        Outcome::Ambiguous { explanation } => match policy.unwrap_or(AmbiguousPolicy::Ask) {
-            AmbiguousPolicy::Retry => again(explanation, None),
-            AmbiguousPolicy::Drop => Verdict::Suppressed(Rule::Ambiguous),
-            AmbiguousPolicy::Ask => {
-                Verdict::Failed(Failure { class: FailureClass::Ambiguous, explanation: explanation.clone() })
-            }
-        },
-    }
+/// Deliveries that left a contact's queue.
+#[derive(Default)]
+struct Over {
+    events: Vec<BusinessEventId>,
+    /// One that had been withdrawn when it arrived.
+    told_after_all: Option<BusinessEventId>,
 }
 
+/// Moves on each delivery that an attempt for a contact spoke for. Each has a budget of its own, so that news does not inherit
+/// the failures of what waited before it. Returns what is over, and the fewest attempts of what is not.
 fn conclude(
     workspace: &mut Workspace<'_>,
-    destination: DestinationId,
-    id: BusinessEventId,
-    generation: u16,
-    verdict: Verdict,
-) -> BooksResult<()> {
+    report: &Report,
+    retry: &RetrySchedule,
+    verdict: &Verdict,
+) -> BooksResult<(Over, Option<u16>)> {
     let at = workspace.now;
-    match verdict {
-        Verdict::Delivered => set_state(workspace, destination, id, Some(generation), State::Delivered { at }),
-        Verdict::Suppressed(rule) => {
-            set_state(workspace, destination, id, Some(generation), State::Suppressed { rule, at })
+    let mut over = Over::default();
+    let mut fewest: Option<u16> = None;
+    for (id, generation) in &report.told {
+        let Some(delivery) = find(workspace.business_event_mut(*id)?, report.destination) else { continue };
+        delivery.last_status = report.status().or(delivery.last_status);
+        let current = delivery.generation == *generation && delivery.state == State::Pending;
+        match verdict {
+            Verdict::Delivered => {
+                if matches!(delivery.state, State::Suppressed { rule: Rule::Withdrawn, .. }) {
+                    over.told_after_all = Some(*id);
+                }
+                delivered(workspace, report, *id, *generation)?;
+            }
+            _ if !current => {}
+            Verdict::Again { explanation, wish } => {
+                let again = Again { retry, chance: report.chance, wish: *wish, explanation };
+                match again.use_up(&mut delivery.schedule, delivery.deadline, at) {
+                    Ok(_) => {
+                        let attempts = delivery.schedule.attempts;
+                        fewest = Some(fewest.map_or(attempts, |fewest| fewest.min(attempts)));
+                        continue;
+                    }
+                    Err(failure) => fail(workspace, report.destination, *id, *generation, failure)?,
+                }
+            }
+            Verdict::Suppressed(rule) => {
+                use_attempt(delivery, report);
+                let state = State::Suppressed { rule: *rule, at };
+                set_state(workspace, report.destination, *id, Some(*generation), state)?;
+            }
+            Verdict::Failed(failure) => {
+                use_attempt(delivery, report);
+                fail(workspace, report.destination, *id, *generation, failure.clone())?;
+            }
+            Verdict::Unchanged => continue,
         }
-        Verdict::Failed(failure) => fail(workspace, destination, id, generation, failure),
-        Verdict::Again(_) | Verdict::Unchanged => Ok(()),
+        // A person may have asked for it again meanwhile: then it waits on.
+        let pending = find(workspace.business_event_mut(*id)?, report.destination)
+            .is_some_and(|delivery| delivery.state == State::Pending);
+        if !pending {
+            over.events.push(*id);
+        }
     }
+    Ok((over, fewest))
 }
 
 /// Gives up a delivery and says so.
@@ -253,7 +294,12 @@ fn fail(
     failure: Failure,
 ) -> BooksResult<()> {
     let at = workspace.now;
-    let event = workspace.business_event(id)?;
+    let event = workspace.business_event_mut(id)?;
+    let pending = find(event, destination)
+        .is_some_and(|delivery| delivery.state == State::Pending && delivery.generation == generation);
+    if !pending {
+        return Ok(());
+    }
     let notice = Notice::Failed {
         destination,
         class: failure.class.name(),
@@ -261,12 +307,8 @@ fn fail(
         transaction_id: event.transaction_id.clone(),
         lead_id: event.facts.lead_id.clone(),
     };
-    let pending = find(event, destination)
-        .is_some_and(|delivery| delivery.state == State::Pending && delivery.generation == generation);
-    if pending {
-        set_state(workspace, destination, id, Some(generation), State::Failed { failure, at })?;
-        workspace.notices.push(notice);
-    }
+    set_state(workspace, destination, id, Some(generation), State::Failed { failure, at })?;
+    workspace.notices.push(notice);
     Ok(())
 }
 
@@ -278,7 +320,7 @@ fn set_state(
     generation: Option<u16>,
     state: State,
 ) -> BooksResult<()> {
-    let event = workspace.business_event(id)?;
+    let event = workspace.business_event_mut(id)?;
     let Some(delivery) = find(event, destination) else { return Ok(()) };
     let success = matches!(state, State::Delivered { .. });
     let current = generation.is_none_or(|generation| generation == delivery.generation);
@@ -297,17 +339,23 @@ fn find(event: &mut BusinessEvent, destination: DestinationId) -> Option<&mut De
 /// Notes that a request is about to be made whose repetition the destination could not recognise.
 ///
 /// # Errors
-/// When the books can't be read.
+/// When the books can't be read, or it was taken back meanwhile and must not be sent.
 pub fn plan_start(workspace: &mut Workspace<'_>, destination: DestinationId, target: Target) -> BooksResult<()> {
     let now = workspace.now;
+    let refused = || Err(BooksError::Refused("nothing of it is to be sent any more".into()));
     match target {
         Target::Event(id) => {
-            if let Some(delivery) = find(workspace.business_event(id)?, destination) {
-                delivery.schedule.started_at = Some(now);
+            let delivery = find(workspace.business_event_mut(id)?, destination);
+            match delivery.filter(|delivery| delivery.state == State::Pending && !delivery.schedule.settling) {
+                Some(delivery) => delivery.schedule.started_at = Some(now),
+                None => return refused(),
             }
         }
         Target::Contact(id) => {
-            let contact = workspace.contact(id)?.id;
+            let contact = workspace.live_contact(id)?;
+            if workspace.existing_sync(destination, contact)?.is_none_or(|sync| sync.pending.is_empty()) {
+                return refused();
+            }
             workspace.sync(destination, contact)?.schedule.started_at = Some(now);
         }
     }
@@ -320,35 +368,40 @@ pub fn plan_start(workspace: &mut Workspace<'_>, destination: DestinationId, tar
 /// When the books can't be read.
 pub fn plan_expire(workspace: &mut Workspace<'_>, destination: &DestinationRules, target: Target) -> BooksResult<()> {
     let now = workspace.now;
-    let failure = |waiting_since: Timestamp| {
-        (now.since(waiting_since) >= destination.max_age).then(|| Failure {
+    let unavailable = |since: Timestamp| {
+        (now.since(since) >= destination.max_age).then(|| Failure {
             class: FailureClass::DestinationUnavailable,
-            explanation: format!("{} could not be reached since {waiting_since}", destination.name),
+            explanation: format!("{} could not be reached since {since}", destination.name),
         })
     };
     match target {
         Target::Event(id) => {
-            let event = workspace.business_event(id)?;
-            let Some(delivery) = find(event, destination.id) else { return Ok(()) };
-            let (due_at, generation, deadline) = (delivery.schedule.due_at, delivery.generation, delivery.deadline);
-            let passed = deadline.filter(|deadline| now > *deadline).map(|deadline| Failure {
+            let Some(delivery) = find(workspace.business_event_mut(id)?, destination.id) else { return Ok(()) };
+            if delivery.schedule.settling {
+                return Ok(());
+            }
+            let passed = delivery.deadline.filter(|deadline| now > *deadline).map(|deadline| Failure {
                 class: FailureClass::DeadlinePassed,
                 explanation: format!("{} takes nothing after {deadline}", destination.name),
             });
-            match passed.or_else(|| failure(due_at)) {
+            let generation = delivery.generation;
+            match passed.or_else(|| unavailable(delivery.schedule.due_at)) {
                 Some(failure) => fail(workspace, destination.id, id, generation, failure),
                 None => Ok(()),
             }
         }
         Target::Contact(id) => {
-            let contact = workspace.contact(id)?.id;
+            let contact = workspace.live_contact(id)?;
             let Some(sync) = workspace.existing_sync(destination.id, contact)? else { return Ok(()) };
-            let Some(failure) = failure(sync.waiting_since.max(sync.schedule.due_at)) else { return Ok(()) };
-            let pending = std::mem::take(&mut sync.pending);
+            let (due_at, pending) = (sync.schedule.due_at, sync.pending.clone());
             for event in pending {
-                let generation =
-                    find(workspace.business_event(event)?, destination.id).map_or(0, |delivery| delivery.generation);
-                fail(workspace, destination.id, event, generation, failure.clone())?;
+                // Each by its own age: what came today has not waited for a week.
+                let Some(delivery) = find(workspace.business_event_mut(event)?, destination.id) else { continue };
+                let generation = delivery.generation;
+                if let Some(failure) = unavailable(delivery.schedule.due_at.max(due_at)) {
+                    fail(workspace, destination.id, event, generation, failure)?;
+                    release::dequeue(workspace, destination.id, contact, event)?;
+                }
             }
             Ok(())
         }

@@ -1,135 +1,26 @@
 //! Where a command works out its changes: records are read once, changed in memory, and come out as a list of writes.
 //!
-//! Every index (due, settle, failed, the groups of a contact, counts) is derived here from the records before and after, so
-//! that no command can forget one.
+//! Every index (due, settle, failed, the groups of a contact, counts) is derived from the records before and after, so that
+//! no command can forget one.
 
-use std::collections::BTreeMap;
+pub use super::changes::{Changes, Due, Notice, Target, money_time};
 
 use super::books::{Books, BooksError, BooksResult, NextNumbers};
+use super::changes::place;
 use crate::model::business_event::BusinessEvent;
 use crate::model::contact::Contact;
-use crate::model::delivery::{Attempt, ContactSync, State};
+use crate::model::delivery::{Attempt, ContactSync};
 use crate::model::group::{Group, SubscriptionHistory};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, Mode, Scope, WebhookId};
 use crate::model::identity::{Holder, Identity};
 use crate::model::time::Timestamp;
 use crate::model::webhook::Webhook;
 
-/// What a delivery attempt is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Target {
-    /// One business event, for an event destination.
-    Event(BusinessEventId),
-    /// One contact, for a contact destination.
-    Contact(ContactId),
-}
-
-impl Target {
-    /// The number in the due queue.
-    pub const fn number(self) -> u64 {
-        match self {
-            Self::Event(id) => id.0,
-            Self::Contact(id) => id.0,
-        }
-    }
-}
-
-/// A place in a destination's due queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Due {
-    /// Whose queue.
-    pub destination: DestinationId,
-    /// Not before this moment.
-    pub at: Timestamp,
-    /// The business event or contact.
-    pub target: u64,
-}
-
-/// Everything one command writes. Applying it can only fail in the storage.
-#[derive(Debug, Default)]
-pub struct Changes {
-    /// New webhooks.
-    pub webhooks: Vec<Webhook>,
-    /// Webhooks that were interpreted again.
-    pub webhooks_again: Vec<Webhook>,
-    /// Groups to put.
-    pub groups: Vec<Group>,
-    /// Contacts to put.
-    pub contacts: Vec<Contact>,
-    /// Business events to put.
-    pub business_events: Vec<BusinessEvent>,
-    /// Contact standings to put.
-    pub contact_syncs: Vec<ContactSync>,
-    /// Subscriptions to put, by key.
-    pub subscriptions: Vec<(String, SubscriptionHistory)>,
-    /// Object keys to point at groups.
-    pub links: Vec<(String, GroupId)>,
-    /// Identities to give to holders.
-    pub identities: Vec<(Identity, Holder)>,
-    /// Attempts to add.
-    pub attempts: Vec<(DestinationId, Target, Attempt)>,
-    /// Places in due queues to give up.
-    pub due_removed: Vec<Due>,
-    /// Places in due queues to take.
-    pub due_added: Vec<Due>,
-    /// Settling times to drop.
-    pub settle_removed: Vec<(Timestamp, GroupId)>,
-    /// Settling times to add.
-    pub settle_added: Vec<(Timestamp, GroupId)>,
-    /// Deliveries that left the failed queue.
-    pub failed_removed: Vec<(DestinationId, BusinessEventId)>,
-    /// Deliveries that entered the failed queue.
-    pub failed_added: Vec<(DestinationId, BusinessEventId)>,
-    /// Groups that a contact no longer has, by the time of their money.
-    pub contact_groups_removed: Vec<(ContactId, Timestamp, GroupId)>,
-    /// Groups that a contact now has.
-    pub contact_groups_added: Vec<(ContactId, Timestamp, GroupId)>,
-    /// How the counts of deliveries per destination and state change.
-    pub state_counts: BTreeMap<DestinationId, [i64; 5]>,
-    /// GA4 deliveries frozen with a real and with a derived client id.
-    pub client_ids: (u64, u64),
-    /// The numbers that come after this command.
-    pub next_numbers: Option<NextNumbers>,
-    /// What deserves a person's attention.
-    pub notices: Vec<Notice>,
-}
-
-/// Something that deserves a person's attention, without personal data.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// A delivery was given up.
-    Failed {
-        /// At which destination.
-        destination: DestinationId,
-        /// The class's name.
-        class: &'static str,
-        /// What happened.
-        explanation: String,
-        /// The sale's id.
-        transaction_id: Option<String>,
-        /// The browser's lead id.
-        lead_id: Option<String>,
-    },
-    /// A delivery was too old for its destination.
-    TooOld {
-        /// Which destination.
-        destination: DestinationId,
-        /// The sale's id.
-        transaction_id: Option<String>,
-    },
-    /// Two sales proved to be one after both were told.
-    ToldTwice {
-        /// The business event that was told without need.
-        event: BusinessEventId,
-        /// Under which id.
-        transaction_id: Option<String>,
-    },
-}
-
 #[derive(Debug)]
 struct Entry<K, T> {
     key: K,
     before: Option<T>,
+    /// A copy is made when it is first changed.
     now: Option<T>,
 }
 
@@ -141,29 +32,37 @@ impl<K: Copy + PartialEq, T: Clone + PartialEq> Records<K, T> {
         Self(Vec::new())
     }
 
-    fn position(&self, key: K) -> Option<usize> {
-        self.0.iter().position(|entry| entry.key == key)
+    /// Where the record is, read at its first mention.
+    fn load(&mut self, key: K, read: impl FnOnce() -> BooksResult<Option<T>>) -> BooksResult<usize> {
+        if let Some(at) = self.0.iter().position(|entry| entry.key == key) {
+            return Ok(at);
+        }
+        self.0.push(Entry { key, before: read()?, now: None });
+        Ok(self.0.len() - 1)
     }
 
-    /// The record, read at its first mention.
-    fn load(&mut self, key: K, read: impl FnOnce() -> BooksResult<Option<T>>) -> BooksResult<Option<&mut T>> {
-        let at = match self.position(key) {
-            Some(at) => at,
-            None => {
-                let before = read()?;
-                let now = before.clone();
-                self.0.push(Entry { key, before, now });
-                self.0.len() - 1
-            }
-        };
-        Ok(self.0[at].now.as_mut())
+    fn at(&self, at: usize) -> Option<&T> {
+        let entry = self.0.get(at)?;
+        entry.now.as_ref().or(entry.before.as_ref())
+    }
+
+    fn at_mut(&mut self, at: usize) -> Option<&mut T> {
+        let entry = self.0.get_mut(at)?;
+        if entry.now.is_none() {
+            entry.now.clone_from(&entry.before);
+        }
+        entry.now.as_mut()
     }
 
     fn put(&mut self, key: K, record: T) {
-        match self.position(key) {
-            Some(at) => self.0[at].now = Some(record),
+        match self.0.iter_mut().find(|entry| entry.key == key) {
+            Some(entry) => entry.now = Some(record),
             None => self.0.push(Entry { key, before: None, now: Some(record) }),
         }
+    }
+
+    fn known(&self) -> impl Iterator<Item = (&K, &T)> {
+        self.0.iter().filter_map(|entry| Some((&entry.key, entry.now.as_ref().or(entry.before.as_ref())?)))
     }
 
     fn changed(self) -> impl Iterator<Item = (Option<T>, T)> {
@@ -179,6 +78,7 @@ pub struct Workspace<'a> {
     books: &'a dyn Books,
     /// The moment of the command.
     pub now: Timestamp,
+    first: NextNumbers,
     next: NextNumbers,
     groups: Records<GroupId, Group>,
     contacts: Records<ContactId, Contact>,
@@ -199,13 +99,27 @@ pub struct Workspace<'a> {
     pub client_ids: (u64, u64),
 }
 
+fn no_group(id: GroupId) -> BooksError {
+    BooksError::Missing(format!("group {id} is not there"))
+}
+
+fn no_contact(id: ContactId) -> BooksError {
+    BooksError::Missing(format!("contact {id} is not there"))
+}
+
+fn no_event(id: BusinessEventId) -> BooksError {
+    BooksError::Missing(format!("business event {id} is not there"))
+}
+
 impl<'a> Workspace<'a> {
     /// Over the books as of now.
     pub fn new(books: &'a dyn Books, now: Timestamp) -> Self {
+        let first = books.next_numbers();
         Self {
             books,
             now,
-            next: books.next_numbers(),
+            first,
+            next: first,
             groups: Records::new(),
             contacts: Records::new(),
             events: Records::new(),
@@ -249,52 +163,77 @@ impl<'a> Workspace<'a> {
         BusinessEventId(self.next.business_event - 1)
     }
 
-    /// A group, through those it was merged into.
-    ///
-    /// # Errors
-    /// When it can't be read or isn't there.
-    pub fn group(&mut self, mut id: GroupId) -> BooksResult<&mut Group> {
-        let books = self.books;
-        loop {
-            let merged_into = self
-                .groups
-                .load(id, || books.group(id))?
-                .ok_or_else(|| BooksError::Missing(format!("group {id} is not there")))?
-                .merged_into;
-            match merged_into {
-                Some(other) => id = other,
-                None => break,
-            }
-        }
-        self.exact_group(id)
+    /// Whether this command wrote the business event.
+    pub const fn is_new(&self, id: BusinessEventId) -> bool {
+        id.0 >= self.first.business_event
     }
 
-    /// A group as it is, merged or not.
+    /// The group that a group is part of now: itself, or the one it was merged into.
     ///
     /// # Errors
     /// When it can't be read or isn't there.
-    pub fn exact_group(&mut self, id: GroupId) -> BooksResult<&mut Group> {
-        let books = self.books;
-        self.groups.load(id, || books.group(id))?.ok_or_else(|| BooksError::Missing(format!("group {id} is not there")))
-    }
-
-    /// A contact, through those it was merged into.
-    ///
-    /// # Errors
-    /// When it can't be read or isn't there.
-    pub fn contact(&mut self, mut id: ContactId) -> BooksResult<&mut Contact> {
-        let books = self.books;
-        while let Some(other) = self
-            .contacts
-            .load(id, || books.contact(id))?
-            .ok_or_else(|| BooksError::Missing(format!("contact {id} is not there")))?
-            .merged_into
-        {
+    pub fn live_group(&mut self, mut id: GroupId) -> BooksResult<GroupId> {
+        while let Some(other) = self.exact_group(id)?.merged_into {
             id = other;
         }
-        self.contacts
-            .load(id, || books.contact(id))?
-            .ok_or_else(|| BooksError::Missing(format!("contact {id} is not there")))
+        Ok(id)
+    }
+
+    /// A group as it is, merged or not, to be read.
+    ///
+    /// # Errors
+    /// When it can't be read or isn't there.
+    pub fn exact_group(&mut self, id: GroupId) -> BooksResult<&Group> {
+        let books = self.books;
+        let at = self.groups.load(id, || books.group(id))?;
+        self.groups.at(at).ok_or_else(|| no_group(id))
+    }
+
+    /// A group as it is, merged or not, to be changed.
+    ///
+    /// # Errors
+    /// When it can't be read or isn't there.
+    pub fn group_mut(&mut self, id: GroupId) -> BooksResult<&mut Group> {
+        let books = self.books;
+        let at = self.groups.load(id, || books.group(id))?;
+        self.groups.at_mut(at).ok_or_else(|| no_group(id))
+    }
+
+    /// The contact that a contact is now: itself, or the one it was merged into.
+    ///
+    /// # Errors
+    /// When it can't be read or isn't there.
+    pub fn live_contact(&mut self, mut id: ContactId) -> BooksResult<ContactId> {
+        let books = self.books;
+        loop {
+            let at = self.contacts.load(id, || books.contact(id))?;
+            match self.contacts.at(at).ok_or_else(|| no_contact(id))?.merged_into {
+                Some(other) => id = other,
+                None => return Ok(id),
+            }
+        }
+    }
+
+    /// A contact, through those it was merged into, to be read.
+    ///
+    /// # Errors
+    /// When it can't be read or isn't there.
+    pub fn contact(&mut self, id: ContactId) -> BooksResult<&Contact> {
+        let books = self.books;
+        let id = self.live_contact(id)?;
+        let at = self.contacts.load(id, || books.contact(id))?;
+        self.contacts.at(at).ok_or_else(|| no_contact(id))
+    }
+
+    /// A contact, through those it was merged into, to be changed.
+    ///
+    /// # Errors
+    /// When it can't be read or isn't there.
+    pub fn contact_mut(&mut self, id: ContactId) -> BooksResult<&mut Contact> {
+        let books = self.books;
+        let id = self.live_contact(id)?;
+        let at = self.contacts.load(id, || books.contact(id))?;
+        self.contacts.at_mut(at).ok_or_else(|| no_contact(id))
     }
 
     /// Puts a contact as it is.
@@ -302,15 +241,46 @@ impl<'a> Workspace<'a> {
         self.contacts.put(contact.id, contact);
     }
 
-    /// A business event.
+    /// A business event to be read.
     ///
     /// # Errors
     /// When it can't be read or isn't there.
-    pub fn business_event(&mut self, id: BusinessEventId) -> BooksResult<&mut BusinessEvent> {
+    pub fn business_event(&mut self, id: BusinessEventId) -> BooksResult<&BusinessEvent> {
         let books = self.books;
-        self.events
-            .load(id, || books.business_event(id))?
-            .ok_or_else(|| BooksError::Missing(format!("business event {id} is not there")))
+        let at = self.events.load(id, || books.business_event(id))?;
+        self.events.at(at).ok_or_else(|| no_event(id))
+    }
+
+    /// A business event to be changed.
+    ///
+    /// # Errors
+    /// When it can't be read or isn't there.
+    pub fn business_event_mut(&mut self, id: BusinessEventId) -> BooksResult<&mut BusinessEvent> {
+        let books = self.books;
+        let at = self.events.load(id, || books.business_event(id))?;
+        self.events.at_mut(at).ok_or_else(|| no_event(id))
+    }
+
+    /// A business event and its contact, both to be read.
+    ///
+    /// # Errors
+    /// When they can't be read or aren't there.
+    pub fn event_and_contact(&mut self, id: BusinessEventId) -> BooksResult<(&BusinessEvent, Option<&Contact>)> {
+        let contact = self.business_event(id)?.contact;
+        if let Some(contact) = contact {
+            self.contact(contact)?;
+        }
+        let books = self.books;
+        let contact = match contact {
+            Some(contact) => {
+                let contact = self.live_contact(contact)?;
+                let at = self.contacts.load(contact, || books.contact(contact))?;
+                self.contacts.at(at)
+            }
+            None => None,
+        };
+        let at = self.events.load(id, || books.business_event(id))?;
+        Ok((self.events.at(at).ok_or_else(|| no_event(id))?, contact))
     }
 
     /// Puts a business event, new or changed.
@@ -318,7 +288,7 @@ impl<'a> Workspace<'a> {
         self.events.put(event.id, event);
     }
 
-    /// A contact's standing with a destination, if it has one.
+    /// A contact's standing with a destination, if it has one, to be read.
     ///
     /// # Errors
     /// When it can't be read.
@@ -326,21 +296,24 @@ impl<'a> Workspace<'a> {
         &mut self,
         destination: DestinationId,
         contact: ContactId,
-    ) -> BooksResult<Option<&mut ContactSync>> {
+    ) -> BooksResult<Option<&ContactSync>> {
         let books = self.books;
-        self.syncs.load((destination, contact), || books.contact_sync(destination, contact))
+        let at = self.syncs.load((destination, contact), || books.contact_sync(destination, contact))?;
+        Ok(self.syncs.at(at))
     }
 
-    /// A contact's standing with a destination, begun if there is none.
+    /// A contact's standing with a destination, begun if there is none, to be changed.
     ///
     /// # Errors
     /// When it can't be read.
     pub fn sync(&mut self, destination: DestinationId, contact: ContactId) -> BooksResult<&mut ContactSync> {
-        if self.existing_sync(destination, contact)?.is_none() {
-            self.syncs.put((destination, contact), ContactSync::new(destination, contact));
+        let books = self.books;
+        let key = (destination, contact);
+        let at = self.syncs.load(key, || books.contact_sync(destination, contact))?;
+        if self.syncs.at(at).is_none() {
+            self.syncs.put(key, ContactSync::new(destination, contact));
         }
-        self.existing_sync(destination, contact)?
-            .ok_or_else(|| BooksError::Missing("a standing that was just begun".into()))
+        self.syncs.at_mut(at).ok_or_else(|| BooksError::Missing("a standing that was just begun".into()))
     }
 
     /// What a subscription has been billed.
@@ -376,28 +349,45 @@ impl<'a> Workspace<'a> {
         self.links.push((key, group));
     }
 
-    /// Who holds an identity.
+    /// Who holds an identity, through contacts that were merged.
     ///
     /// # Errors
     /// When it can't be read.
-    pub fn holder(&self, identity: &Identity) -> BooksResult<Option<Holder>> {
-        match self.identities.iter().rev().find(|(known, _)| known == identity) {
-            Some((_, holder)) => Ok(Some(*holder)),
-            None => self.books.identity(identity),
-        }
+    pub fn holder(&mut self, identity: &Identity) -> BooksResult<Option<Holder>> {
+        let holder = match self.identities.iter().rev().find(|(known, _)| known == identity) {
+            Some((_, holder)) => Some(*holder),
+            None => self.books.identity(identity)?,
+        };
+        Ok(match holder {
+            Some(Holder::Contact(id)) => Some(Holder::Contact(self.live_contact(id)?)),
+            other => other,
+        })
     }
 
     /// Gives an identity to a holder.
     pub fn put_holder(&mut self, identity: Identity, holder: Holder) {
+        self.identities.retain(|(known, _)| *known != identity);
         self.identities.push((identity, holder));
     }
 
-    /// The groups of a contact as of before this command.
+    /// The groups of a contact, this command's changes included.
     ///
     /// # Errors
     /// When they can't be read.
-    pub fn groups_of(&self, contact: ContactId, from: Timestamp, to: Timestamp) -> BooksResult<Vec<GroupId>> {
-        self.books.groups_of(contact, from, to)
+    pub fn groups_of(&self, contact: ContactId) -> BooksResult<Vec<GroupId>> {
+        let mut groups = self.books.groups_of(contact, Timestamp::from_millis(i64::MIN), Timestamp::FAR_FUTURE)?;
+        for (id, group) in self.groups.known() {
+            let listed = groups.iter().position(|known| known == id);
+            let belongs = place(group).is_some_and(|(owner, _, _)| owner == contact);
+            match listed {
+                Some(at) if !belongs => {
+                    groups.remove(at);
+                }
+                None if belongs => groups.push(*id),
+                _ => {}
+            }
+        }
+        Ok(groups)
     }
 
     /// Everything that changed, with every index worked out.
@@ -415,84 +405,16 @@ impl<'a> Workspace<'a> {
             ..Changes::default()
         };
         for (before, now) in self.groups.changed() {
-            let settle_before = before.as_ref().and_then(|group| group.settle_at);
-            if settle_before != now.settle_at {
-                changes.settle_removed.extend(settle_before.map(|at| (at, now.id)));
-                changes.settle_added.extend(now.settle_at.map(|at| (at, now.id)));
-            }
-            let place = |group: &Group| Some((group.contact?, money_time(group)?, group.id));
-            let (place_before, place_now) = (before.as_ref().and_then(place), place(&now));
-            if place_before != place_now {
-                changes.contact_groups_removed.extend(place_before);
-                changes.contact_groups_added.extend(place_now);
-            }
-            changes.groups.push(now);
+            changes.note_group(before.as_ref(), now);
         }
         changes.contacts.extend(self.contacts.changed().map(|(_, now)| now));
         for (before, now) in self.events.changed() {
-            changes.note_deliveries(before.as_ref(), -1);
-            changes.note_deliveries(Some(&now), 1);
-            changes.business_events.push(now);
+            changes.note_business_event(before.as_ref(), now);
         }
         for (before, now) in self.syncs.changed() {
-            changes.due_removed.extend(before.as_ref().and_then(sync_due));
-            changes.due_added.extend(sync_due(&now));
-            changes.contact_syncs.push(now);
+            changes.note_sync(before.as_ref(), now);
         }
         changes.drop_what_cancels_out();
         changes
     }
-}
-
-impl Changes {
-    fn note_deliveries(&mut self, event: Option<&BusinessEvent>, sign: i64) {
-        let Some(event) = event else { return };
-        let (due, failed) = if sign < 0 {
-            (&mut self.due_removed, &mut self.failed_removed)
-        } else {
-            (&mut self.due_added, &mut self.failed_added)
-        };
-        for delivery in &event.deliveries {
-            self.state_counts.entry(delivery.destination).or_default()[delivery.state.index()] += sign;
-            match delivery.state {
-                // A contact destination's delivery is never frozen; its contact's standing holds the place instead.
-                State::Pending if !delivery.schedule.settling && delivery.frozen.is_some() => due.push(Due {
-                    destination: delivery.destination,
-                    at: delivery.schedule.due_at,
-                    target: event.id.0,
-                }),
-                State::Failed { .. } => failed.push((delivery.destination, event.id)),
-                _ => {}
-            }
-        }
-    }
-
-    fn drop_what_cancels_out(&mut self) {
-        fn cancel<T: PartialEq>(removed: &mut Vec<T>, added: &mut Vec<T>) {
-            removed.retain(|gone| match added.iter().position(|new| new == gone) {
-                Some(at) => {
-                    added.swap_remove(at);
-                    false
-                }
-                None => true,
-            });
-        }
-        cancel(&mut self.due_removed, &mut self.due_added);
-        cancel(&mut self.failed_removed, &mut self.failed_added);
-        self.state_counts.retain(|_, counts| counts.iter().any(|count| *count != 0));
-    }
-}
-
-fn sync_due(sync: &ContactSync) -> Option<Due> {
-    (!sync.pending.is_empty()).then_some(Due {
-        destination: sync.destination,
-        at: sync.schedule.due_at,
-        target: sync.contact.0,
-    })
-}
-
-/// When a group's money moved: its earliest success, else its earliest statement.
-pub fn money_time(group: &Group) -> Option<Timestamp> {
-    let paid = group.objects.iter().filter_map(|object| object.paid.as_ref().map(|paid| paid.at)).min();
-    paid.or_else(|| group.objects.iter().map(|object| object.said_at).min())
 }

@@ -47,8 +47,13 @@ impl<'a> Reading<'a> {
         let mut business_events = Vec::new();
         for id in &webhook.business_events {
             if let Some(event) = self.snapshot.business_event(*id).map_err(unread)? {
-                business_events
-                    .push(json!({"id": event.id.to_string(), "kind": event.kind.name(), "key": event.key, "amount": amount(event.amount)}));
+                business_events.push(json!({
+                    "id": event.id.to_string(),
+                    "kind": event.kind.name(),
+                    "key": event.key,
+                    "amount": amount(event.amount),
+                    "from_this_event": event.webhook == webhook.id,
+                }));
             }
         }
         Ok(json!({

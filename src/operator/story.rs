@@ -80,7 +80,7 @@ fn meaning(webhook: &Webhook, events: &[BusinessEvent]) -> String {
             let new: Vec<&str> =
                 events.iter().filter(|event| event.webhook == webhook.id).map(|event| event.kind.name()).collect();
             match (new.is_empty(), webhook.business_events.is_empty()) {
-                (false, _) => format!("the first word of: {}", new.join(", ")),
+                (false, _) => format!("it was the first to tell of: {}", new.join(", ")),
                 (true, false) => "it speaks of what other events had told before, and counts nothing twice".to_owned(),
                 (true, true) => "it says something about a sale, but nothing that counts by itself".to_owned(),
             }

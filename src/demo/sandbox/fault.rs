@@ -115,7 +115,8 @@ impl Fault {
                 }
             }
             Self::Flood(length) => {
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+                let head =
+                    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
                 connection.send(head.as_bytes())?;
                 let piece = [b'['; 16 * 1024];
                 let mut left = *length;

@@ -242,8 +242,14 @@ impl Check {
             self.require(fits, &format!("{path}.{name}"), "VALUE_INVALID", "must be a number");
         }
         if let Some(currency) = params.get("currency") {
-            let fits = currency.as_str().is_some_and(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase()));
-            self.require(fits, &format!("{path}.currency"), "VALUE_INVALID", "must be three capital letters (ISO 4217)");
+            let fits =
+                currency.as_str().is_some_and(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase()));
+            self.require(
+                fits,
+                &format!("{path}.currency"),
+                "VALUE_INVALID",
+                "must be three capital letters (ISO 4217)",
+            );
         }
     }
 
@@ -305,7 +311,8 @@ impl Check {
 }
 
 fn is_client_id(id: &str) -> bool {
-    let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && part.trim_matches('0') != "";
+    let number =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && part.bytes().any(|b| b != b'0');
     id.split_once('.').is_some_and(|(random, time)| number(random) && number(time))
 }
 
@@ -335,7 +342,7 @@ fn holds_card(text: &str) -> bool {
             .enumerate()
             .map(|(place, digit)| if place % 2 == 0 { *digit } else { digit * 2 / 10 + digit * 2 % 10 })
             .sum();
-        (13..=19).contains(&digits.len()) && sum > 0 && sum % 10 == 0
+        (13..=19).contains(&digits.len()) && sum > 0 && sum.is_multiple_of(10)
     })
 }
 

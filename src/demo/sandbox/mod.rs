@@ -22,6 +22,7 @@ pub mod ga4_rules;
 mod mailerlite;
 
 pub use alert::AlertSandbox;
+pub use amount::read as read_amount;
 pub use crm::{CrmSandbox, ListForm, StoredContact};
 pub use fault::Fault;
 pub use ga4::{Ga4Event, Ga4Report, Ga4Sandbox};
@@ -289,5 +290,4 @@ fn system_clock() -> SharedClock {
 }
 
 #[cfg(test)]
-#[path = "sandbox_tests.rs"]
 mod tests;

@@ -105,12 +105,3 @@ fn dropping_the_server_frees_its_port_and_cuts_its_connections() {
     assert!(began.elapsed() < Duration::from_secs(5));
     assert!(TcpStream::connect(address).is_err());
 }
-
-#[test]
-fn queries_are_decoded() {
-    let head = Head::parse("GET /c?external_id=a%2Bb+c%zz&x HTTP/1.1\r\nHOST:  h ").unwrap();
-    assert_eq!(head.query_value("external_id").as_deref(), Some("a+b c%zz"));
-    assert_eq!(head.query_value("x").as_deref(), Some(""));
-    assert_eq!(head.query_value("y"), None);
-    assert_eq!(head.header("host"), Some("h"));
-}

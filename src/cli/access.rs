@@ -1,0 +1,195 @@
+//! The way to the books: the running daemon over its admin socket, else the store file itself.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+use serde_json::Value;
+
+use super::{Failure, Setting};
+use crate::config::{Config, Location};
+use crate::delivery::client::{Client, ClientOptions, HttpClient};
+use crate::delivery::connection::Trust;
+use crate::http::admin::OperatorError;
+use crate::http::admin_client::{self, AdminError};
+use crate::operator::{Configured, Desk, Request, rules};
+use crate::platform::clock::{SharedClock, SystemClock};
+use crate::platform::disk::SystemDisk;
+use crate::store::{Listener, News, Opened, Store, StoreError, StoreSettings, Writer, WriterSettings};
+
+/// redb's page cache when the configuration can't be read, in bytes.
+const SMALL_CACHE: usize = 16 * 1024 * 1024;
+/// Rows that wait to be printed.
+const ROWS_WAITING: usize = 256;
+
+/// Asks and hands each row on as it comes. When a row can't be taken, a list ends there; changes are carried out to their end.
+pub(super) fn ask(
+    setting: &Setting<'_>,
+    request: &Request,
+    each_row: &mut dyn FnMut(Value) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let location = Config::locate(setting.config, setting.environment)?;
+    match ask_daemon(&location.socket, request, each_row) {
+        Err(DaemonFailure::NotThere) => ask_store(setting, &location, request, each_row),
+        Err(DaemonFailure::Failure(failure)) => Err(failure),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Every row of an answer.
+pub(super) fn ask_all(setting: &Setting<'_>, request: &Request) -> Result<Vec<Value>, Failure> {
+    let mut rows = Vec::new();
+    ask(setting, request, &mut |row| {
+        rows.push(row);
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// The only row of an answer.
+pub(super) fn ask_one(setting: &Setting<'_>, request: &Request) -> Result<Value, Failure> {
+    ask_all(setting, request)?.pop().ok_or_else(|| Failure::Failed("tallyhook answered with nothing".to_owned()))
+}
+
+enum DaemonFailure {
+    NotThere,
+    Failure(Failure),
+}
+
+fn ask_daemon(
+    socket: &Path,
+    request: &Request,
+    each_row: &mut dyn FnMut(Value) -> Result<(), Failure>,
+) -> Result<(), DaemonFailure> {
+    let failed = |text: String| DaemonFailure::Failure(Failure::Failed(text));
+    let json = serde_json::to_value(request).map_err(|error| failed(error.to_string()))?;
+    let (sender, receiver) = sync_channel(ROWS_WAITING);
+    let socket = socket.to_owned();
+    // On a thread of its own, so that a list whose reader has gone need not be received to its end.
+    let call = std::thread::spawn(move || {
+        admin_client::call(&socket, &json, &mut |row| {
+            let _ = sender.send(row);
+        })
+    });
+    let mut taken = Ok(());
+    for row in receiver {
+        if taken.is_ok() {
+            taken = take(row, each_row);
+        }
+        if taken.is_err() && !request.is_change() {
+            return taken.map_err(DaemonFailure::Failure);
+        }
+    }
+    let called = call.join().unwrap_or_else(|_| {
+        Err(AdminError::Refused { status: 500, message: "the call failed inside this program".to_owned() })
+    });
+    match called {
+        Ok(()) => taken.map_err(DaemonFailure::Failure),
+        Err(AdminError::NoDaemon(_)) => Err(DaemonFailure::NotThere),
+        Err(AdminError::Refused { status, message }) => {
+            Err(DaemonFailure::Failure(refused(OperatorError { status, message })))
+        }
+        Err(error @ (AdminError::Forbidden(_) | AdminError::Broken { .. })) => Err(failed(error.to_string())),
+    }
+}
+
+/// Hands a row on, unless it says that the answer broke off.
+fn take(row: Value, each_row: &mut dyn FnMut(Value) -> Result<(), Failure>) -> Result<(), Failure> {
+    match row.as_object().filter(|fields| fields.len() == 1).and_then(|fields| fields.get("error")) {
+        Some(Value::String(message)) => Err(Failure::Failed(message.clone())),
+        _ => each_row(row),
+    }
+}
+
+fn refused(error: OperatorError) -> Failure {
+    if error.status == 400 { Failure::Wrong(error.message) } else { Failure::Failed(error.message) }
+}
+
+fn ask_store(
+    setting: &Setting<'_>,
+    location: &Location,
+    request: &Request,
+    each_row: &mut dyn FnMut(Value) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if matches!(location.store.try_exists(), Ok(false)) {
+        return Err(Failure::Failed(format!(
+            "there is no store yet: {} is not there; `tallyhook serve` makes it (or give the right --config)",
+            location.store.display()
+        )));
+    }
+    // A person who looks need not have the secrets.
+    let config = match Config::load(setting.config, setting.environment) {
+        Ok(config) => Some(config),
+        Err(problems) if request.needs_configuration() => return Err(problems.into()),
+        Err(_) => None,
+    };
+    let clock: SharedClock = Arc::new(SystemClock);
+    let configured = match &config {
+        Some(config) => configured(config, &clock)?,
+        None => Configured { store: location.store.clone(), ..Configured::default() },
+    };
+    let names: Vec<String> = configured.destinations.iter().map(|destination| destination.name.clone()).collect();
+    let cache = config.as_ref().map_or(SMALL_CACHE, |config| config.store.cache);
+    let Opened { store, destinations } =
+        Store::open_existing(&StoreSettings { path: location.store.clone(), cache }, &names)
+            .map_err(|error| unopened(error, location))?;
+    let rules = config.as_ref().map(|config| rules(config, &destinations)).unwrap_or_default();
+    let (writer, thread) =
+        Writer::start(&store, rules, WriterSettings::default(), Arc::clone(&clock), Arc::new(NobodyListens))
+            .map_err(|error| unopened(error, location))?;
+    let desk = Desk::new(store.reader(), writer.clone(), clock, Arc::new(SystemDisk), configured, None);
+    let done = match desk.handle(request.clone()) {
+        Ok(rows) => hand_on(rows, request, each_row),
+        Err(error) => Err(refused(error)),
+    };
+    writer.close();
+    let _ = thread.join();
+    done
+}
+
+fn hand_on(
+    rows: impl Iterator<Item = Value>,
+    request: &Request,
+    each_row: &mut dyn FnMut(Value) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut taken = Ok(());
+    for row in rows {
+        if taken.is_ok() {
+            taken = take(row, each_row);
+        }
+        if taken.is_err() && !request.is_change() {
+            break;
+        }
+    }
+    taken
+}
+
+fn configured(config: &Config, clock: &SharedClock) -> Result<Configured, Failure> {
+    let trust = Trust::new(None).map_err(|error| Failure::Failed(error.to_string()))?;
+    Ok(Configured::new(config, |destination| {
+        let options =
+            ClientOptions { allow_private_addresses: destination.delivery.allow_private_addresses, connections: 1 };
+        Arc::new(HttpClient::new(trust.clone(), options, Arc::clone(clock))) as Arc<dyn Client>
+    }))
+}
+
+fn unopened(error: StoreError, location: &Location) -> Failure {
+    Failure::Failed(match error {
+        StoreError::InUse(path) => format!(
+            "{} is in use by another tallyhook, but nobody answers on its admin socket {}: it is starting or stopping, or runs \
+             with another configuration; try again, or give its --config",
+            path.display(),
+            location.socket.display()
+        ),
+        other => other.to_string(),
+    })
+}
+
+/// Without a daemon nobody waits for news; what the storage says comes back with the answer.
+struct NobodyListens;
+
+impl Listener for NobodyListens {
+    fn committed(&self, _: &News) {}
+
+    fn failed(&self, _: &str) {}
+}

@@ -1,0 +1,107 @@
+//! `tallyhook check`.
+
+use std::io::Write;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::output::json_line;
+use super::{Failure, Setting};
+use crate::config::{Config, Destination, Source, Tls};
+use crate::destinations;
+use crate::model::id::Mode;
+use crate::sources;
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every mistake is told at once, with its line. Exit code 2 when there is one. Nothing outside is asked.
+
+Examples:
+  tallyhook check
+  tallyhook check --config ./tallyhook.toml")]
+pub(super) struct Check {}
+
+impl Check {
+    /// Checks.
+    pub(super) fn run(self, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+        let config = match Config::load(setting.config, setting.environment) {
+            Ok(config) => config,
+            Err(problems) => {
+                if setting.json {
+                    for problem in &problems.0 {
+                        json_line(out, &serde_json::to_value(problem).unwrap_or_default())?;
+                    }
+                }
+                return Err(problems.into());
+            }
+        };
+        let summary = summary(&config);
+        if setting.json { json_line(out, &summary) } else { Ok(page(&config, &summary, out)?) }
+    }
+}
+
+/// How the world reaches a configured tallyhook.
+pub(super) fn public_base(config: &Config) -> String {
+    config.server.public_url.clone().unwrap_or_else(|| {
+        let scheme = if config.server.tls == Tls::Off { "http" } else { "https" };
+        format!("{scheme}://{}", config.server.listen)
+    })
+}
+
+fn summary(config: &Config) -> Value {
+    let base = public_base(config);
+    let source = |source: &Source| {
+        let sources::Settings::Stripe(settings) = &source.settings;
+        json!({
+            "name": source.name, "kind": "stripe", "url": format!("{base}/api/webhooks/{}", source.name),
+            "secrets": settings.secrets.len(), "counts_sales": source.rules.counts_sales,
+        })
+    };
+    let destination = |destination: &Destination| {
+        let kind = destinations::build(&destination.settings);
+        let events: Vec<&str> = match &destination.delivery.events {
+            Some(events) => events.iter().map(|event| event.name()).collect(),
+            None => kind.default_events().iter().map(|event| event.name()).collect(),
+        };
+        let environments: Vec<&str> = destination.delivery.environments.iter().copied().map(Mode::name).collect();
+        json!({"name": destination.name, "kind": kind.kind(), "environments": environments, "events": events})
+    };
+    json!({
+        "ok": true,
+        "file": config.file.as_ref().map(|file| file.display().to_string()),
+        "listen": config.server.listen.to_string(),
+        "tls": if config.server.tls == Tls::Off { "off" } else { "files" },
+        "store": config.store.path.display().to_string(),
+        "admin_socket": config.admin.socket.display().to_string(),
+        "sources": config.sources.iter().map(source).collect::<Vec<_>>(),
+        "destinations": config.destinations.iter().map(destination).collect::<Vec<_>>(),
+        "alerts": config.alerts.iter().map(|alert| alert.name.as_str()).collect::<Vec<_>>(),
+        "warnings": config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+fn page(config: &Config, summary: &Value, out: &mut dyn Write) -> std::io::Result<()> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let words = |value: &Value| {
+        let words: Vec<String> = value.as_array().into_iter().flatten().map(text).collect();
+        if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+    };
+    let origin = config.file.as_ref().map_or("the environment alone".to_owned(), |file| file.display().to_string());
+    writeln!(out, "ok: {origin}")?;
+    writeln!(out, "listens on {}, TLS {}", text(&summary["listen"]), text(&summary["tls"]))?;
+    writeln!(out, "store {}, admin socket {}", text(&summary["store"]), text(&summary["admin_socket"]))?;
+    for source in summary["sources"].as_array().into_iter().flatten() {
+        writeln!(out, "source {} ({}): {}", text(&source["name"]), text(&source["kind"]), text(&source["url"]))?;
+    }
+    for destination in summary["destinations"].as_array().into_iter().flatten() {
+        let (name, kind) = (text(&destination["name"]), text(&destination["kind"]));
+        let (modes, events) = (words(&destination["environments"]), words(&destination["events"]));
+        writeln!(out, "destination {name} ({kind}), {modes}: {events}")?;
+    }
+    writeln!(out, "alerts: {}", words(&summary["alerts"]))?;
+    for warning in summary["warnings"].as_array().into_iter().flatten() {
+        writeln!(out, "remark: {}", text(warning))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! `tallyhook destinations`.
+
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::access;
+use super::output::{json_line, print_rows, show};
+use super::table::{Column, Table, field, left, moment, plain, right};
+use super::{Failure, Setting};
+use crate::operator::Request;
+
+/// Arguments of `destinations`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tallyhook destinations list
+  tallyhook destinations pause crm      deliveries are kept, none is dropped
+  tallyhook destinations resume crm     also after a wrong key was corrected
+  tallyhook destinations test crm")]
+pub(super) struct Destinations {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Every destination with its state and counts
+    List,
+    /// Hold deliveries back; they are kept
+    Pause(Name),
+    /// Let deliveries go again, after a pause, a hold or an outage
+    Resume(Name),
+    /// Ask it whether it works and takes the key, with a request that only reads
+    Test(Name),
+}
+
+#[derive(Debug, Args)]
+struct Name {
+    /// As configured
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+/// Destinations in lists.
+pub(super) static COLUMNS: [Column; 9] = [
+    left("DESTINATION", |row| field(row, "name")),
+    left("KIND", |row| field(row, "kind")),
+    left("STATE", |row| field(row, "state")),
+    right("PENDING", |row| field(row, "pending")),
+    right("FAILED", |row| field(row, "failed")),
+    right("DELIVERED", |row| field(row, "delivered")),
+    right("SUPPRESSED", |row| field(row, "suppressed")),
+    left("OLDEST PENDING (UTC)", |row| moment(row, "oldest_pending_at")),
+    left("NEXT ATTEMPT (UTC)", |row| moment(row, "next_attempt_at")),
+];
+
+impl Destinations {
+    /// Runs the subcommand.
+    pub(super) fn run(self, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+        match self.command {
+            Command::List => list(setting, out),
+            Command::Pause(Name { name }) => show(setting, &Request::DestinationsPause { name }, changed, out),
+            Command::Resume(Name { name }) => show(setting, &Request::DestinationsResume { name }, changed, out),
+            Command::Test(Name { name }) => test(setting, name, out),
+        }
+    }
+}
+
+fn list(setting: &Setting<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+    if setting.json {
+        return print_rows(setting, &Request::DestinationsList, out);
+    }
+    let mut table = Table::new(&COLUMNS);
+    let mut reasons = Vec::new();
+    for row in access::ask_all(setting, &Request::DestinationsList)? {
+        table.add(&row, out)?;
+        if let Some(reason) = row["held"]["reason"].as_str() {
+            let since = moment(&row["held"], "since");
+            reasons.push(format!("{} is held since {since}: {}", field(&row, "name"), plain(reason)));
+        }
+    }
+    if table.end(out)? == 0 {
+        writeln!(out, "no destinations")?;
+    }
+    for reason in reasons {
+        writeln!(out, "\n{reason}")?;
+    }
+    Ok(())
+}
+
+fn changed(row: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let already = if row["changed"] == true { "now" } else { "already" };
+    writeln!(out, "{} is {already} {}; {} pending", field(row, "name"), field(row, "state"), field(row, "pending"))
+}
+
+fn test(setting: &Setting<'_>, name: String, out: &mut dyn Write) -> Result<(), Failure> {
+    let row = access::ask_one(setting, &Request::DestinationsTest { name })?;
+    let text = format!("{}: {}", field(&row, "name"), field(&row, "explanation"));
+    if setting.json {
+        json_line(out, &row)?;
+    } else if row["ok"] != false {
+        writeln!(out, "{text}")?;
+    }
+    if row["ok"] == false { Err(Failure::Failed(text)) } else { Ok(()) }
+}

@@ -1,0 +1,215 @@
+//! `tallyhook events`.
+
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::deliveries::{attempts, delivery_line};
+use super::flags::{ListFlags, TimeFlags};
+use super::output::{Listing, json_line, list, show};
+use super::table::{Column, field, left, mode, moment, plain};
+use super::{Failure, Setting, access};
+use crate::operator::{Filter, Request};
+
+/// Arguments of `events`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tallyhook events list --since 2h
+  tallyhook events list --kind purchase --all --json
+  tallyhook events show evt_1Q…
+  tallyhook events replay w12           after an upgrade, or a changed setting")]
+pub(super) struct Events {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Webhooks, newest first
+    List(EventsList),
+    /// What one webhook was taken for, what it belongs to, and what became of it
+    Show {
+        /// w12, or the provider's own id
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Interpret stored webhooks again and add what is missing; nothing is done twice
+    Replay {
+        /// w12, or the provider's own id
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct EventsList {
+    #[command(flatten)]
+    list: ListFlags,
+    #[command(flatten)]
+    times: TimeFlags,
+    /// From this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Of which this destination is told
+    #[arg(long, value_name = "NAME")]
+    destination: Option<String>,
+    /// With this kind of business event, purchase
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// What it was taken for: accepted, ignored, unreadable
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
+    /// With the provider's name of the event, checkout.session.completed
+    #[arg(long = "type", value_name = "TYPE")]
+    event_type: Option<String>,
+}
+
+static COLUMNS: [Column; 8] = [
+    left("ID", |row| field(row, "id")),
+    left("RECEIVED (UTC)", |row| moment(row, "received_at")),
+    left("SOURCE", |row| field(row, "source")),
+    left("TYPE", |row| field(row, "type")),
+    left("MODE", mode),
+    left("STATUS", |row| field(row, "status")),
+    left("MEANS", kinds),
+    left("PROVIDER ID", |row| field(row, "provider_id")),
+];
+
+/// What it was the first to tell of; what others had told before in brackets.
+fn kinds(row: &Value) -> String {
+    let events = row["business_events"].as_array().into_iter().flatten();
+    let kind = |event: &Value| match event["from_this_event"].as_bool() {
+        Some(false) => format!("({})", field(event, "kind")),
+        _ => field(event, "kind"),
+    };
+    let kinds: Vec<String> = events.map(kind).collect();
+    if kinds.is_empty() { "-".to_owned() } else { kinds.join(", ") }
+}
+
+impl Events {
+    /// Runs the subcommand.
+    pub(super) fn run(self, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+        match self.command {
+            Command::List(EventsList { list: flags, times, source, destination, kind, state, event_type }) => {
+                let filter = Filter { source, destination, kind, state, event_type, ..times.filter() };
+                let listing = Listing { columns: &COLUMNS, what: "events" };
+                list(setting, &flags, filter, Request::EventsList, &listing, out)
+            }
+            Command::Show { id } => show(setting, &Request::EventsShow { id }, page, out),
+            Command::Replay { ids } => replay(setting, ids, out),
+        }
+    }
+}
+
+fn replay(setting: &Setting<'_>, ids: Vec<String>, out: &mut dyn Write) -> Result<(), Failure> {
+    let (mut all, mut refused) = (0, Vec::new());
+    access::ask(setting, &Request::EventsReplay { ids }, &mut |row| {
+        all += 1;
+        let id = field(&row, "id");
+        if row["result"] == "refused" {
+            refused.push(format!("{id} was not replayed: {}", field(&row, "reason")));
+        }
+        if setting.json {
+            return json_line(out, &row);
+        }
+        match row["result"].as_str() {
+            Some("refused") => {} // told at the end
+            Some("unchanged") => writeln!(out, "{id} says what it said before: nothing to add")?,
+            _ => {
+                let added = row["business_events_added"].as_array().into_iter().flatten();
+                let added: Vec<&str> = added.filter_map(Value::as_str).collect();
+                let added = if added.is_empty() { "no business events".to_owned() } else { added.join(", ") };
+                let (before, now) = (field(&row, "status_before"), field(&row, "status"));
+                let deliveries = field(&row, "deliveries_added");
+                writeln!(out, "{id} was {before} and is {now}: added {added}, {deliveries} deliveries")?;
+            }
+        }
+        Ok(())
+    })?;
+    match &refused[..] {
+        [] => Ok(()),
+        [reason] if all == 1 => Err(Failure::Failed(reason.clone())),
+        reasons => {
+            Err(Failure::Failed(format!("{} of {all} were not replayed:\n  {}", reasons.len(), reasons.join("\n  "))))
+        }
+    }
+}
+
+/// One webhook on one screen.
+fn page(row: &Value, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}  {}  {}  {}", field(row, "id"), field(row, "type"), field(row, "provider_id"), mode(row))?;
+    writeln!(
+        out,
+        "came to {} at {} UTC; {} bytes, {}",
+        field(row, "source"),
+        moment(row, "received_at"),
+        field(row, "body_bytes"),
+        if row["body_kept"] == true { "kept" } else { "past their keeping time" }
+    )?;
+    writeln!(out, "{}: {}", field(row, "status"), field(row, "meaning"))?;
+    for note in row["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        writeln!(out, "note: {}", plain(note))?;
+    }
+    if row["sale"].is_object() {
+        sale(&row["sale"], out)?;
+    }
+    for event in row["business_events"].as_array().into_iter().flatten() {
+        business_event(event, out)?;
+    }
+    Ok(())
+}
+
+fn sale(sale: &Value, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\nbelongs to {} ({})", field(sale, "id"), field(sale, "scope"))?;
+    for object in sale["objects"].as_array().into_iter().flatten() {
+        let mut told = Vec::new();
+        if object["paid"].is_object() {
+            told.push(format!("paid {} at {} UTC", field(&object["paid"], "amount"), moment(&object["paid"], "at")));
+        }
+        if object["refund"].is_object() {
+            told.push(format!("refund of {}", field(&object["refund"], "amount")));
+        }
+        match object["failed_attempts"].as_u64() {
+            Some(1) => told.push("1 failed try".to_owned()),
+            Some(tries) if tries > 1 => told.push(format!("{tries} failed tries")),
+            _ => {}
+        }
+        let told = if told.is_empty() { "named".to_owned() } else { told.join(", ") };
+        writeln!(out, "  {:<15} {}  {told}", field(object, "kind"), field(object, "id"))?;
+    }
+    for why in sale["joined"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        writeln!(out, "  joined: {}", plain(why))?;
+    }
+    if sale["settles_at"].is_string() {
+        writeln!(out, "  waits for its other half until {} UTC", moment(sale, "settles_at"))?;
+    }
+    Ok(())
+}
+
+fn business_event(event: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let first =
+        if event["from_this_event"] == true { String::new() } else { format!(" (from {})", field(event, "event")) };
+    writeln!(
+        out,
+        "\n{} {}  {}  transaction {}{first}\n  key {}",
+        field(event, "id"),
+        field(event, "kind"),
+        field(event, "amount"),
+        field(event, "transaction_id"),
+        field(event, "key")
+    )?;
+    for mark in event["marks"].as_array().into_iter().flatten() {
+        writeln!(out, "  note: {}", field(mark, "sentence"))?;
+    }
+    let deliveries: Vec<&Value> = event["deliveries"].as_array().into_iter().flatten().collect();
+    if deliveries.is_empty() {
+        writeln!(out, "  nobody is told of it")?;
+    }
+    for delivery in deliveries {
+        writeln!(out, "  {}", delivery_line(delivery))?;
+        attempts(delivery, "      ", out)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! `tallyhook send`.
+
+use std::fs;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::output::json_line;
+use super::table::plain;
+use super::{Failure, Setting};
+use crate::config::{Config, Tls};
+use crate::delivery::client::{Client, ClientOptions, HttpClient, Limits};
+use crate::delivery::connection::Trust;
+use crate::delivery::resolver::Names;
+use crate::destinations::{HttpRequest, Method, NoAnswer};
+use crate::platform::clock::{SharedClock, SystemClock};
+use crate::sources::{self, Sample, SampleRequest};
+
+/// Arguments of `send`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Samples are signed with the source's own secret, so that they pass for genuine. They are test events (livemode: false), which
+live destinations do not get, unless --live is given: then a made-up sale reaches every destination.
+
+Examples:
+  tallyhook send stripe
+  tallyhook send stripe --type refund.created
+  tallyhook send stripe --count 100
+  tallyhook send stripe --url https://hooks.example.com")]
+pub(super) struct Send {
+    /// The configured source
+    #[arg(value_name = "SOURCE")]
+    source: String,
+    /// The provider's name of the event; the first that the source knows when not given
+    #[arg(long = "type", value_name = "TYPE")]
+    event_type: Option<String>,
+    /// How many, each of a purchase of its own
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    count: u64,
+    /// Of this purchase: samples of one number belong together
+    #[arg(long, value_name = "NUMBER")]
+    number: Option<u64>,
+    /// Live events, which go to every destination
+    #[arg(long)]
+    live: bool,
+    /// Where to post it, if not to the tallyhook of this configuration on this machine
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+}
+
+impl Send {
+    /// Signs and posts.
+    pub(super) fn run(self, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+        let config = setting.load()?;
+        let Some(configured) = config.sources.iter().find(|source| source.name == self.source) else {
+            let known: Vec<&str> = config.sources.iter().map(|source| source.name.as_str()).collect();
+            return Err(Failure::Wrong(format!(
+                "there is no source {:?}; configured: {}",
+                self.source,
+                known.join(", ")
+            )));
+        };
+        let source = sources::build(&configured.settings);
+        let types = source.sample_types();
+        let event_type = self.event_type.as_deref().or(types.first().copied()).unwrap_or_default();
+        if !types.contains(&event_type) {
+            return Err(Failure::Wrong(format!("there is no sample {event_type:?}; known: {}", types.join(", "))));
+        }
+        let clock: SharedClock = Arc::new(SystemClock);
+        let route = Route::new(&config, self.url.as_deref(), &self.source, &clock)?;
+        let first = self.number.unwrap_or_else(|| clock.now().millis().unsigned_abs());
+        let mut fields = FieldNames::default();
+        let mut refused = 0;
+        for number in first..first.saturating_add(self.count) {
+            let wanted = SampleRequest { event_type, number, now: clock.now(), livemode: self.live };
+            let sample = source
+                .sample(&wanted)
+                .ok_or_else(|| Failure::Failed(format!("{} has no secret to sign a {event_type} with", self.source)))?;
+            let answer = route.post(&sample, &mut fields)?;
+            refused += u64::from(!answer.is_accepted());
+            answer.print(event_type, number, setting.json, out)?;
+            out.flush()?;
+        }
+        if refused > 0 {
+            return Err(Failure::Failed(format!("{refused} of {} were not accepted", self.count)));
+        }
+        if !setting.json && !self.live {
+            writeln!(out, "sent as test events, which live destinations do not get; see `tallyhook events list`")?;
+        }
+        Ok(())
+    }
+}
+
+/// What came back.
+struct Answer {
+    status: u16,
+    body: String,
+}
+
+impl Answer {
+    fn is_accepted(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    fn print(&self, event_type: &str, number: u64, as_json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+        if as_json {
+            let answer = serde_json::from_str::<Value>(&self.body).unwrap_or_else(|_| json!(self.body));
+            let row = json!({"type": event_type, "number": number, "status": self.status, "answer": answer});
+            return json_line(out, &row);
+        }
+        writeln!(out, "{event_type} → {} {}", self.status, plain(&self.body))?;
+        Ok(())
+    }
+}
+
+/// The way to the listener.
+struct Route {
+    url: String,
+    client: HttpClient,
+    limits: Limits,
+}
+
+impl Route {
+    /// To `url`, else to the configured listener on this machine. There the certificate is checked against the name that the
+    /// world uses, though the connection goes to this machine.
+    fn new(config: &Config, url: Option<&str>, source: &str, clock: &SharedClock) -> Result<Self, Failure> {
+        let own_certificates = match &config.server.tls {
+            Tls::Files { cert, .. } => fs::read(cert).ok(),
+            Tls::Off => None,
+        };
+        // A certificate of an authority of one's own is believed: it is our own listener's.
+        let trust = Trust::new(own_certificates.as_deref())
+            .or_else(|_| Trust::new(None))
+            .map_err(|error| Failure::Failed(error.to_string()))?;
+        let options = ClientOptions { allow_private_addresses: true, connections: 1 };
+        let limits = Limits { timeout: Duration::from_secs(30) };
+        if let Some(url) = url {
+            let url = with_path(url, source);
+            return Ok(Self { url, client: HttpClient::new(trust, options, Arc::clone(clock)), limits });
+        }
+        let listen = config.server.listen;
+        let here = match listen.ip() {
+            IpAddr::V4(address) if address.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(address) if address.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            other => other,
+        };
+        let base = match &config.server.tls {
+            Tls::Off => format!("http://{}", std::net::SocketAddr::new(here, listen.port())),
+            Tls::Files { .. } => format!("https://{}:{}", public_host(config), listen.port()),
+        };
+        let names = Names::new(Arc::clone(clock), move |_| Ok(vec![here]));
+        let client = HttpClient::with_names(trust, options, names, Arc::clone(clock));
+        Ok(Self { url: with_path(&base, source), client, limits })
+    }
+
+    fn post(&self, sample: &Sample, fields: &mut FieldNames) -> Result<Answer, Failure> {
+        let headers = sample.headers.iter().map(|(name, value)| (fields.get(name), value.clone())).collect();
+        let request = HttpRequest {
+            method: Method::Post,
+            url: self.url.clone(),
+            secret_query: None,
+            headers,
+            secret_header: None,
+            body: sample.body.clone(),
+            repeatable: true,
+        };
+        match self.client.send(&request, &self.limits) {
+            Ok(response) => {
+                let body = String::from_utf8_lossy(&response.body).trim().to_owned();
+                Ok(Answer { status: response.status, body })
+            }
+            Err(NoAnswer::NotSent(why) | NoAnswer::Unknown(why) | NoAnswer::Broken(why)) => Err(Failure::Failed(
+                format!("{why}; is `tallyhook serve` running? --url names another address than {}", self.url),
+            )),
+        }
+    }
+}
+
+/// The host in the public address, for which the certificate was issued.
+fn public_host(config: &Config) -> String {
+    let url = config.server.public_url.as_deref().unwrap_or_default();
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    if host.is_empty() { "localhost".to_owned() } else { host.to_owned() }
+}
+
+fn with_path(url: &str, source: &str) -> String {
+    if url.contains("/api/webhooks/") {
+        return url.to_owned();
+    }
+    format!("{}/api/webhooks/{source}", url.trim_end_matches('/'))
+}
+
+/// Names of header fields as the client takes them: each is kept once for as long as the command runs.
+#[derive(Default)]
+struct FieldNames(Vec<&'static str>);
+
+impl FieldNames {
+    fn get(&mut self, name: &str) -> &'static str {
+        if let Some(known) = self.0.iter().find(|known| **known == name) {
+            return known;
+        }
+        let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
+        self.0.push(kept);
+        kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_gets_the_path_of_its_source() {
+        assert_eq!(with_path("https://a.example/", "stripe"), "https://a.example/api/webhooks/stripe");
+        assert_eq!(with_path("http://[::1]:80", "s"), "http://[::1]:80/api/webhooks/s");
+        assert_eq!(with_path("https://a.example/api/webhooks/x", "stripe"), "https://a.example/api/webhooks/x");
+    }
+
+    #[test]
+    fn a_field_name_is_kept_once() {
+        let mut names = FieldNames::default();
+        assert!(std::ptr::eq(names.get("Stripe-Signature"), names.get("Stripe-Signature")));
+    }
+}

@@ -1,0 +1,85 @@
+//! `tallyhook status`.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use serde_json::Value;
+
+use super::destinations::COLUMNS as DESTINATIONS;
+use super::output::show;
+use super::table::{Column, Table, field, left, moment, plain, right};
+use super::{Failure, Setting};
+use crate::operator::Request;
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Asks the running tallyhook; when none runs, its store file. `ok` in the JSON says whether anything needs a person; the exit code
+only says whether the page could be made.
+
+Examples:
+  tallyhook status
+  tallyhook status --json | jq .problems")]
+pub(super) struct Status {}
+
+static SOURCES: [Column; 4] = [
+    left("SOURCE", |row| field(row, "name")),
+    right("EVENTS", |row| field(row, "count")),
+    left("LAST EVENT (UTC)", |row| moment(row, "last_event_at")),
+    right("REFUSED (24H)", |row| field(row, "rejected")),
+];
+
+impl Status {
+    /// Shows the page.
+    pub(super) fn run(self, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+        show(setting, &Request::Status, page, out)
+    }
+}
+
+fn page(row: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let problems: Vec<&str> = row["problems"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if problems.is_empty() {
+        writeln!(out, "all is well")?;
+    }
+    for problem in problems {
+        writeln!(out, "! {}", plain(problem))?;
+    }
+    writeln!(out)?;
+    table(&SOURCES, &row["sources"], out)?;
+    table(&DESTINATIONS, &row["destinations"], out)?;
+    let counts = &row["deliveries"];
+    writeln!(
+        out,
+        "{} events; deliveries: {} pending, {} delivered, {} suppressed, {} failed, {} discarded",
+        field(row, "events"),
+        field(counts, "pending"),
+        field(counts, "delivered"),
+        field(counts, "suppressed"),
+        field(counts, "failed"),
+        field(counts, "discarded")
+    )?;
+    let ids = &row["ga4_client_ids"];
+    if ids["browser"].as_u64().unwrap_or(0) + ids["derived"].as_u64().unwrap_or(0) > 0 {
+        let (browser, derived) = (field(ids, "browser"), field(ids, "derived"));
+        writeln!(out, "GA4 client ids of sales: {browser} from a browser, {derived} derived")?;
+    }
+    let store = &row["store"];
+    writeln!(out, "store: {} of data in a file of {}", bytes(&store["data_bytes"]), bytes(&store["file_bytes"]))
+}
+
+fn table(columns: &'static [Column], rows: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table::new(columns);
+    for row in rows.as_array().into_iter().flatten() {
+        table.add(row, out)?;
+    }
+    if table.end(out)? > 0 { writeln!(out) } else { Ok(()) }
+}
+
+fn bytes(value: &Value) -> String {
+    match value.as_u64() {
+        Some(bytes) if bytes < 10 << 10 => format!("{bytes} bytes"),
+        Some(bytes) if bytes < 10 << 20 => format!("{} KiB", bytes >> 10),
+        Some(bytes) => format!("{} MiB", bytes >> 20),
+        None => "unknown size".to_owned(),
+    }
+}

@@ -1,0 +1,163 @@
+//! A contact as a fold: what was said of the person, newest first, and the sum of what its groups add.
+
+use super::books::BooksResult;
+use super::derive::group_facts;
+use super::workspace::Workspace;
+use crate::model::attribution::{Attribution, Consent};
+use crate::model::contact::{ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount};
+use crate::model::group::Contribution;
+use crate::model::id::ContactId;
+use crate::model::statement::{Person, Tags};
+use crate::model::time::Timestamp;
+
+/// What one statement says of a person.
+pub struct Said<'a> {
+    /// By the provider's own time.
+    pub at: Timestamp,
+    /// Name, address, phone.
+    pub person: &'a Person,
+    /// Tier, attribution, consent.
+    pub tags: &'a Tags,
+}
+
+/// Takes in what a statement says of a person; an older one never overwrites what a newer one said.
+pub fn learn(contact: &mut Contact, said: &Said<'_>) {
+    take_person(contact, said.person, PersonTimes { email: said.at, phone: said.at, name: said.at });
+    take_consent(contact, said.tags.consent, ConsentTimes { analytics: said.at, ads: said.at, email: said.at });
+    take_tier(contact, said.tags.pricing_tier.as_ref(), said.at);
+    if !said.tags.attribution.is_empty() {
+        take_attribution(contact, &Attribution { at: said.at, ..said.tags.attribution.clone() });
+    }
+}
+
+/// Takes in what another contact, which proved to be the same person, had learned.
+pub(super) fn learn_from(contact: &mut Contact, other: &Contact) {
+    take_person(contact, &other.person, other.person_said_at);
+    take_consent(contact, other.consent, other.consent_said_at);
+    take_tier(contact, other.pricing_tier.as_ref(), other.pricing_tier_said_at);
+    take_attribution(contact, &other.first_attribution);
+    take_attribution(contact, &other.last_attribution);
+}
+
+/// The newest wins; of two said at the same time the larger, so that order does not matter.
+fn newest<T: Ord + Clone>(mine: &mut Option<T>, mine_at: &mut Timestamp, theirs: Option<&T>, theirs_at: Timestamp) {
+    let Some(theirs) = theirs else { return };
+    if mine.as_ref().is_none_or(|mine| (theirs_at, theirs) > (*mine_at, mine)) {
+        *mine = Some(theirs.clone());
+        *mine_at = theirs_at;
+    }
+}
+
+fn take_person(contact: &mut Contact, person: &Person, at: PersonTimes) {
+    let (mine, mine_at) = (&mut contact.person, &mut contact.person_said_at);
+    newest(&mut mine.email, &mut mine_at.email, person.email.as_ref(), at.email);
+    newest(&mut mine.phone, &mut mine_at.phone, person.phone.as_ref(), at.phone);
+    newest(&mut mine.name, &mut mine_at.name, person.name.as_ref(), at.name);
+}
+
+fn take_consent(contact: &mut Contact, consent: Consent, at: ConsentTimes) {
+    let (mine, mine_at) = (&mut contact.consent, &mut contact.consent_said_at);
+    newest(&mut mine.analytics, &mut mine_at.analytics, consent.analytics.as_ref(), at.analytics);
+    newest(&mut mine.ads, &mut mine_at.ads, consent.ads.as_ref(), at.ads);
+    newest(&mut mine.email, &mut mine_at.email, consent.email.as_ref(), at.email);
+}
+
+fn take_tier(contact: &mut Contact, tier: Option<&String>, at: Timestamp) {
+    newest(&mut contact.pricing_tier, &mut contact.pricing_tier_said_at, tier, at);
+}
+
+fn take_attribution(contact: &mut Contact, attribution: &Attribution) {
+    if attribution.is_empty() {
+        return;
+    }
+    let key = |attribution: &Attribution| (attribution.at, attribution.clone());
+    if contact.first_attribution.is_empty() || key(attribution) < key(&contact.first_attribution) {
+        contact.first_attribution = attribution.clone();
+    }
+    if contact.last_attribution.is_empty() || key(attribution) > key(&contact.last_attribution) {
+        contact.last_attribution = attribution.clone();
+    }
+}
+
+/// The sale of a contribution as a contact's last sale would have it.
+fn as_last(contribution: &Contribution) -> Option<LastSale> {
+    contribution.sale.as_ref().map(|sale| LastSale {
+        at: sale.at,
+        transaction_id: sale.transaction_id.clone(),
+        amount: SaleAmount(sale.amount),
+    })
+}
+
+/// Replaces what a group adds to a contact's books. `paid_by` is how the group's sale was paid.
+///
+/// # Errors
+/// When the books can't be read.
+pub fn contribute(
+    workspace: &mut Workspace<'_>,
+    contact: ContactId,
+    before: &Contribution,
+    now: &Contribution,
+    paid_by: Option<&str>,
+) -> BooksResult<()> {
+    if before == now {
+        // What came later may still tell how the last sale was paid.
+        let record = workspace.contact(contact)?;
+        let is_last = now.sale.is_some() && record.last_sale == as_last(now);
+        if is_last && record.payment_method_type.as_deref() != paid_by {
+            workspace.contact_mut(contact)?.payment_method_type = paid_by.map(str::to_owned);
+        }
+        return Ok(());
+    }
+    let record = workspace.contact_mut(contact)?;
+    if let Some(net) = before.net {
+        record.totals.subtract(net);
+    }
+    if let Some(net) = now.net {
+        record.totals.add(net);
+    }
+    record.totals.drop_zeros();
+    if let Some(sale) = &before.sale {
+        let count = if sale.renewal { &mut record.renewals } else { &mut record.purchases };
+        *count = count.saturating_sub(1);
+    }
+    if let Some(sale) = &now.sale {
+        let count = if sale.renewal { &mut record.renewals } else { &mut record.purchases };
+        *count = count.saturating_add(1);
+    }
+    record.refunds = record.refunds.saturating_sub(before.refunds).saturating_add(now.refunds);
+    let (was, is) = (as_last(before), as_last(now));
+    let was_edge = was.is_some()
+        && was != is
+        && (record.last_sale == was || record.customer_since == was.as_ref().map(|sale| sale.at));
+    if let Some(is) = is {
+        record.customer_since = Some(record.customer_since.map_or(is.at, |since| since.min(is.at)));
+        if record.last_sale.as_ref().is_none_or(|last| *last <= is) {
+            record.payment_method_type = paid_by.map(str::to_owned);
+            record.last_sale = Some(is);
+        }
+    }
+    if was_edge {
+        recount_edges(workspace, contact)?;
+    }
+    Ok(())
+}
+
+/// Works out a contact's first and last sale anew from all of its groups. The group that is being changed must have its new
+/// contribution already.
+fn recount_edges(workspace: &mut Workspace<'_>, contact: ContactId) -> BooksResult<()> {
+    let contact = workspace.live_contact(contact)?;
+    let mut first: Option<Timestamp> = None;
+    let mut last: Option<(LastSale, Option<String>)> = None;
+    for group in workspace.groups_of(contact)? {
+        let group = workspace.exact_group(group)?;
+        let Some(sale) = as_last(&group.contribution) else { continue };
+        first = Some(first.map_or(sale.at, |first| first.min(sale.at)));
+        if last.as_ref().is_none_or(|(last, _)| *last < sale) {
+            last = Some((sale, group_facts(group).details.payment_method_type));
+        }
+    }
+    let record = workspace.contact_mut(contact)?;
+    record.customer_since = first;
+    (record.last_sale, record.payment_method_type) = last.map_or((None, None), |(sale, paid_by)| (Some(sale), paid_by));
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! Contacts that prove to be one person, and groups that prove to be somebody else's.
+
+use super::books::BooksResult;
+use super::contacts::{contribute, learn_from};
+use super::derive::group_facts;
+use super::occasion::Occasion;
+use super::people::{claims_of, is_person, knows_person};
+use super::release;
+use super::workspace::Workspace;
+use crate::destinations::Style;
+use crate::model::contact::Contact;
+use crate::model::delivery::{Schedule, State};
+use crate::model::group::Contribution;
+use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId};
+use crate::model::identity::{Holder, Identity};
+
+/// Two contacts are one: everything of the second goes to the first. `learned` says whether what was said of the second was
+/// said of the person too; of purchases that only a lead id or phone connects, it was not.
+///
+/// # Errors
+/// When the books can't be read.
+pub(super) fn merge_contacts(
+    workspace: &mut Workspace<'_>,
+    occasion: &Occasion<'_>,
+    survivor: ContactId,
+    other: ContactId,
+    learned: bool,
+) -> BooksResult<()> {
+    let unshared = unshared_by(workspace, survivor, other)?;
+    let gone = workspace.contact(other)?.clone();
+    workspace.put_contact(Contact { merged_into: Some(survivor), ..Contact::new(other, gone.mode, gone.created_at) });
+    let mut identities = gone.identities.clone();
+    identities.extend(unshared);
+    for identity in &identities {
+        workspace.put_holder(identity.clone(), Holder::Contact(survivor));
+    }
+    // Listed under the contact as it was: places are worked out from the groups' own contact.
+    for group in workspace.groups_of(other)? {
+        workspace.group_mut(group)?.contact = Some(survivor);
+    }
+    let contact = workspace.contact_mut(survivor)?;
+    for identity in identities {
+        if let Err(at) = contact.identities.binary_search(&identity) {
+            contact.identities.insert(at, identity);
+        }
+    }
+    if learned {
+        learn_from(contact, &gone);
+    }
+    for sum in gone.totals.iter() {
+        contact.totals.add(sum);
+    }
+    contact.totals.drop_zeros();
+    contact.purchases = contact.purchases.saturating_add(gone.purchases);
+    contact.renewals = contact.renewals.saturating_add(gone.renewals);
+    contact.refunds = contact.refunds.saturating_add(gone.refunds);
+    contact.customer_since = [contact.customer_since, gone.customer_since].into_iter().flatten().min();
+    if gone.last_sale > contact.last_sale {
+        contact.last_sale = gone.last_sale;
+        contact.payment_method_type = gone.payment_method_type;
+    }
+    contact.created_at = contact.created_at.min(gone.created_at);
+    for destination in occasion.rules.destinations.iter().filter(|rules| rules.destination.style() == Style::Contact) {
+        merge_standing(workspace, occasion, destination.id, survivor, other)?;
+    }
+    Ok(())
+}
+
+/// Lead ids and phones that were shared only between these two, as far as their groups tell: one person's now.
+fn unshared_by(workspace: &mut Workspace<'_>, survivor: ContactId, other: ContactId) -> BooksResult<Vec<Identity>> {
+    let mut shared = Vec::new();
+    for group in workspace.groups_of(other)? {
+        let group = workspace.exact_group(group)?;
+        if !knows_person(group) {
+            continue;
+        }
+        for claim in claims_of(group) {
+            if !shared.contains(&claim) && workspace.holder(&claim)? == Some(Holder::Shared) {
+                shared.push(claim);
+            }
+        }
+    }
+    if shared.is_empty() {
+        return Ok(shared);
+    }
+    let mut unshared = Vec::new();
+    for group in workspace.groups_of(survivor)? {
+        let group = workspace.exact_group(group)?;
+        if knows_person(group) {
+            unshared.extend(claims_of(group).into_iter().filter(|claim| shared.contains(claim)));
+        }
+    }
+    unshared.sort();
+    unshared.dedup();
+    Ok(unshared)
+}
+
+/// What was pending for the second is pending for the first, and due. The older acquaintance keeps its remote id.
+fn merge_standing(
+    workspace: &mut Workspace<'_>,
+    occasion: &Occasion<'_>,
+    destination: DestinationId,
+    survivor: ContactId,
+    other: ContactId,
+) -> BooksResult<()> {
+    if workspace.existing_sync(destination, other)?.is_none() {
+        return Ok(());
+    }
+    let now = workspace.now;
+    let gone = {
+        let sync = workspace.sync(destination, other)?;
+        let gone = sync.clone();
+        sync.pending.clear();
+        sync.schedule = Schedule::default();
+        gone
+    };
+    for event in &gone.pending {
+        workspace.business_event_mut(*event)?.contact = Some(survivor);
+    }
+    let sync = workspace.sync(destination, survivor)?;
+    if !gone.pending.is_empty() {
+        let both = !sync.pending.is_empty();
+        sync.waiting_since = if both { sync.waiting_since.min(gone.waiting_since) } else { gone.waiting_since };
+        sync.schedule = Schedule {
+            due_at: now,
+            settling: false,
+            attempts: if both { sync.schedule.attempts.min(gone.schedule.attempts) } else { gone.schedule.attempts },
+            started_at: [sync.schedule.started_at, gone.schedule.started_at].into_iter().flatten().min(),
+        };
+    } else if !sync.pending.is_empty() {
+        sync.schedule.due_at = sync.schedule.due_at.min(now);
+    }
+    sync.pending.extend(gone.pending);
+    sync.pending.sort();
+    sync.pending.dedup();
+    if sync.remote_id.is_none() && gone.remote_id.is_some() {
+        sync.remote_id = gone.remote_id;
+        sync.external_id = gone.external_id.or(sync.external_id.take());
+    } else if sync.external_id.is_none() {
+        sync.external_id = gone.external_id;
+    }
+    let told_before = sync.pending.is_empty() && (sync.remote_id.is_some() || sync.external_id.is_some());
+    if told_before {
+        release::tell_again(workspace, occasion.rules, occasion.scope, occasion.webhook, survivor, &[destination])?;
+    }
+    Ok(())
+}
+
+/// A group proves to be another contact's, or anybody's at all: its money, its events and what of them is pending go there.
+///
+/// # Errors
+/// When the books can't be read.
+pub(super) fn give_group(
+    workspace: &mut Workspace<'_>,
+    occasion: &Occasion<'_>,
+    group: GroupId,
+    to: ContactId,
+) -> BooksResult<()> {
+    let record = workspace.exact_group(group)?;
+    let from = record.contact;
+    if from == Some(to) {
+        return Ok(());
+    }
+    let contribution = record.contribution.clone();
+    let paid_by = group_facts(record).details.payment_method_type;
+    let events: Vec<BusinessEventId> = record.events.iter().map(|(_, id)| *id).collect();
+    let from = match from {
+        Some(from) => Some(workspace.live_contact(from)?),
+        None => None,
+    };
+    workspace.group_mut(group)?.contact = Some(to);
+    if from == Some(to) {
+        return Ok(());
+    }
+    if let Some(from) = from {
+        contribute(workspace, from, &contribution, &Contribution::default(), None)?;
+    }
+    contribute(workspace, to, &Contribution::default(), &contribution, paid_by.as_deref())?;
+    let mut told = Vec::new();
+    for id in events {
+        workspace.business_event_mut(id)?.contact = Some(to);
+        for destination in
+            occasion.rules.destinations.iter().filter(|rules| rules.destination.style() == Style::Contact)
+        {
+            let event = workspace.business_event(id)?;
+            let Some(delivery) = event.deliveries.iter().find(|delivery| delivery.destination == destination.id) else {
+                continue;
+            };
+            match delivery.state {
+                State::Delivered { .. } => told.push(destination.id),
+                State::Pending if !delivery.schedule.settling => {
+                    if let Some(from) = from {
+                        release::dequeue(workspace, destination.id, from, id)?;
+                    }
+                    let now = workspace.now;
+                    release::enqueue(workspace, destination.id, to, id, now)?;
+                }
+                _ => {}
+            }
+        }
+    }
+    told.sort();
+    told.dedup();
+    // Whoever was told of the money under the one person is to know that it is the other's.
+    for contact in from.into_iter().chain([to]) {
+        if from.is_some() {
+            release::tell_again(workspace, occasion.rules, occasion.scope, occasion.webhook, contact, &told)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a contact is known by more than a lead id or a phone.
+pub(super) fn is_somebody(workspace: &mut Workspace<'_>, contact: ContactId) -> BooksResult<bool> {
+    Ok(is_person(workspace.contact(contact)?))
+}

@@ -1,0 +1,287 @@
+//! The moment a business event is let go to a destination: what is fixed then, its place in the queue, and taking it back.
+
+use super::books::BooksResult;
+use super::rules::{DestinationRules, Rules};
+use super::workspace::{Notice, Workspace};
+use crate::destinations::{Admission, Style};
+use crate::model::business_event::{BusinessEvent, EventFacts, EventKind, Subject};
+use crate::model::contact::Contact;
+use crate::model::delivery::{Delivery, Frozen, Rule, Schedule, State};
+use crate::model::id::{BusinessEventId, ContactId, DestinationId, Scope, WebhookId};
+use crate::model::identity::IdentityKind;
+use crate::model::time::Timestamp;
+
+/// Puts a delivery into its destination's queue, and fixes what every attempt is rendered from; or suppresses it by rule.
+///
+/// # Errors
+/// When the books can't be read.
+pub fn release(workspace: &mut Workspace<'_>, destination: &DestinationRules, id: BusinessEventId) -> BooksResult<()> {
+    let now = workspace.now;
+    let (event, contact) = workspace.event_and_contact(id)?;
+    let contact_id = contact.map(|contact| contact.id);
+    let style = destination.destination.style();
+    let deadline = destination.destination.deadline(event.occurred_at);
+    let admission = destination.destination.admit(event, contact);
+    let suppressed = if !destination.kinds.contains(&event.kind) && event.kind != EventKind::ContactChanged {
+        Some(Rule::Filtered)
+    } else if deadline.is_some_and(|deadline| now > deadline) {
+        Some(Rule::TooOld)
+    } else {
+        match admission {
+            Admission::Suppress(rule) => Some(rule),
+            _ if style == Style::Contact && contact_id.is_none() => Some(Rule::NoContact),
+            _ => None,
+        }
+    };
+    if suppressed == Some(Rule::TooOld) {
+        let transaction_id = event.transaction_id.clone();
+        workspace.notices.push(Notice::TooOld { destination: destination.id, transaction_id });
+    }
+    if suppressed.is_none() {
+        freeze(workspace, id)?;
+    }
+    let frozen = match (suppressed, style) {
+        (None, Style::Event) => {
+            let (event, contact) = workspace.event_and_contact(id)?;
+            let frozen = destination.destination.freeze(event, contact).unwrap_or_else(|| Frozen {
+                kind: event.kind.clone(),
+                client_id: None,
+                synthetic: false,
+            });
+            if event.kind.is_sale() && frozen.client_id.is_some() {
+                let count = &mut workspace.client_ids;
+                *(if frozen.synthetic { &mut count.1 } else { &mut count.0 }) += 1;
+            }
+            Some(frozen)
+        }
+        _ => None,
+    };
+    let event = workspace.business_event_mut(id)?;
+    let Some(delivery) = event.deliveries.iter_mut().find(|delivery| delivery.destination == destination.id) else {
+        return Ok(());
+    };
+    delivery.schedule.settling = false;
+    delivery.schedule.due_at = now;
+    delivery.deadline = deadline;
+    delivery.frozen = frozen;
+    if let Some(rule) = suppressed {
+        delivery.state = State::Suppressed { rule, at: now };
+    } else if let (Style::Contact, Some(contact)) = (style, contact_id) {
+        let due_at = match admission {
+            Admission::Wait { at_most, .. } => now.after(at_most),
+            _ => now,
+        };
+        enqueue(workspace, destination.id, contact, id, due_at)?;
+    }
+    Ok(())
+}
+
+/// Fixes a business event's id and time, and with a refund's those of its sale: nothing of one group goes out under two ids.
+fn freeze(workspace: &mut Workspace<'_>, id: BusinessEventId) -> BooksResult<()> {
+    let event = workspace.business_event(id)?;
+    let (group, of_sale) = (event.group, matches!(event.subject, Subject::Refund(_) | Subject::RefundCameBack(_)));
+    let (_, contact) = workspace.event_and_contact(id)?;
+    let contact = contact.cloned();
+    let event = workspace.business_event_mut(id)?;
+    event.frozen = true;
+    if let Some(contact) = contact {
+        describe(event, &contact);
+    }
+    let Some(group) = group.filter(|_| of_sale) else { return Ok(()) };
+    let group = workspace.live_group(group)?;
+    let sale = workspace.exact_group(group)?.events.iter().find(|(subject, _)| *subject == Subject::Sale);
+    if let Some(sale) = sale.map(|(_, id)| *id) {
+        if !workspace.business_event(sale)?.frozen {
+            workspace.business_event_mut(sale)?.frozen = true;
+        }
+    }
+    Ok(())
+}
+
+/// Adds what is known of the person, at the moment a business event is first let go, to what its objects themselves say.
+fn describe(event: &mut BusinessEvent, contact: &Contact) {
+    let facts = &mut event.facts;
+    facts.attribution.fill_from(&contact.last_attribution);
+    facts.attribution.fill_from(&contact.first_attribution);
+    facts.consent = contact.consent.overlaid_with(facts.consent);
+    if facts.pricing_tier.is_none() {
+        facts.pricing_tier.clone_from(&contact.pricing_tier);
+    }
+    if facts.lead_id.is_none() {
+        facts.lead_id = contact.identity(IdentityKind::Lead).map(str::to_owned);
+    }
+    if facts.user_id.is_none() {
+        facts.user_id = contact.identity(IdentityKind::User).map(str::to_owned);
+    }
+    if !event.kind.is_sale() {
+        return;
+    }
+    if facts.returning.is_none() {
+        facts.returning = Some(contact.customer_since.is_some_and(|since| since < event.occurred_at));
+    }
+    let first_touch = &contact.first_attribution;
+    if facts.days_to_conversion.is_none() && !first_touch.is_empty() && first_touch.at <= event.occurred_at {
+        let days = event.occurred_at.since(first_touch.at).as_secs() / 86_400;
+        facts.days_to_conversion = u32::try_from(days).ok();
+    }
+}
+
+/// Adds a business event to what a contact's next synchronisation completes.
+///
+/// # Errors
+/// When the books can't be read.
+pub fn enqueue(
+    workspace: &mut Workspace<'_>,
+    destination: DestinationId,
+    contact: ContactId,
+    event: BusinessEventId,
+    due_at: Timestamp,
+) -> BooksResult<()> {
+    let now = workspace.now;
+    let sync = workspace.sync(destination, contact)?;
+    if sync.pending.is_empty() {
+        sync.waiting_since = now;
+        sync.schedule = Schedule { due_at, started_at: sync.schedule.started_at, ..Schedule::default() };
+    } else {
+        sync.schedule.due_at = sync.schedule.due_at.min(due_at);
+    }
+    if let Err(at) = sync.pending.binary_search(&event) {
+        sync.pending.insert(at, event);
+    }
+    Ok(())
+}
+
+/// Takes a business event out of what a contact's next synchronisation completes.
+///
+/// # Errors
+/// When the books can't be read.
+pub fn dequeue(
+    workspace: &mut Workspace<'_>,
+    destination: DestinationId,
+    contact: ContactId,
+    event: BusinessEventId,
+) -> BooksResult<()> {
+    if workspace.existing_sync(destination, contact)?.is_some_and(|sync| sync.pending.contains(&event)) {
+        workspace.sync(destination, contact)?.pending.retain(|pending| *pending != event);
+    }
+    Ok(())
+}
+
+/// A contact's address became known: what waited for it is due.
+///
+/// # Errors
+/// When the books can't be read.
+pub fn wake_for_address(workspace: &mut Workspace<'_>, rules: &Rules, contact: ContactId) -> BooksResult<()> {
+    let now = workspace.now;
+    let contact = workspace.live_contact(contact)?;
+    for destination in rules.destinations.iter().filter(|rules| rules.destination.style() == Style::Contact) {
+        let waits = workspace
+            .existing_sync(destination.id, contact)?
+            .is_some_and(|sync| !sync.pending.is_empty() && sync.schedule.due_at > now);
+        if waits {
+            workspace.sync(destination.id, contact)?.schedule.due_at = now;
+        }
+    }
+    Ok(())
+}
+
+/// Takes back what has not been sent of a business event. What was sent stays as it was.
+///
+/// # Errors
+/// When the books can't be read.
+pub fn withdraw(workspace: &mut Workspace<'_>, id: BusinessEventId) -> BooksResult<()> {
+    let now = workspace.now;
+    let event = workspace.business_event(id)?;
+    if event.deliveries.iter().all(|delivery| delivery.state != State::Pending) {
+        return Ok(());
+    }
+    let event = workspace.business_event_mut(id)?;
+    let contact = event.contact;
+    let mut queued = Vec::new();
+    for delivery in event.deliveries.iter_mut().filter(|delivery| delivery.state == State::Pending) {
+        if !delivery.schedule.settling && delivery.frozen.is_none() {
+            queued.push(delivery.destination);
+        }
+        withdraw_delivery(delivery, now);
+    }
+    if let Some(contact) = contact {
+        let contact = workspace.live_contact(contact)?;
+        for destination in queued {
+            dequeue(workspace, destination, contact, id)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes back one delivery.
+pub(super) fn withdraw_delivery(delivery: &mut Delivery, now: Timestamp) {
+    delivery.schedule.settling = false;
+    delivery.state = State::Suppressed { rule: Rule::Withdrawn, at: now };
+}
+
+/// Whether a destination has been told, or may have been.
+pub(super) fn was_told(delivery: &Delivery) -> bool {
+    matches!(delivery.state, State::Delivered { .. })
+        || delivery.schedule.attempts > 0
+        || delivery.schedule.started_at.is_some()
+}
+
+/// What was told of a contact is no longer so: the contact destinations that were told are told again, as of a business event
+/// of its own (`contact_changed`), so that this too ends in sight.
+///
+/// # Errors
+/// When the books can't be read.
+pub fn tell_again(
+    workspace: &mut Workspace<'_>,
+    rules: &Rules,
+    scope: &Scope,
+    webhook: WebhookId,
+    contact: ContactId,
+    destinations: &[DestinationId],
+) -> BooksResult<()> {
+    let contact = workspace.live_contact(contact)?;
+    let mut wanted = Vec::new();
+    for rules in rules.destinations.iter().filter(|rules| destinations.contains(&rules.id)) {
+        // What this very command gives it to send says the same.
+        let pending = workspace.existing_sync(rules.id, contact)?.map_or(&[][..], |sync| &sync.pending);
+        let newest = pending.last().copied();
+        if newest.is_none_or(|newest| !workspace.is_new(newest)) && rules.modes.contains(&scope.mode) {
+            wanted.push(rules);
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let now = workspace.now;
+    let id = workspace.new_business_event_id();
+    let delivery = |rules: &&DestinationRules| Delivery {
+        destination: rules.id,
+        state: State::Pending,
+        generation: 0,
+        schedule: Schedule { due_at: now, settling: true, ..Schedule::default() },
+        last_status: None,
+        deadline: None,
+        frozen: None,
+    };
+    workspace.put_business_event(BusinessEvent {
+        id,
+        kind: EventKind::ContactChanged,
+        key: format!("{scope}/{contact}/changed/{id}"),
+        scope: scope.clone(),
+        subject: Subject::Other("contact_changed".into()),
+        group: None,
+        contact: Some(contact),
+        webhook,
+        created_at: now,
+        occurred_at: now,
+        transaction_id: None,
+        frozen: false,
+        amount: None,
+        facts: EventFacts::default(),
+        deliveries: wanted.iter().map(delivery).collect(),
+    });
+    for rules in wanted {
+        release(workspace, rules, id)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! The one page that says whether anything is broken.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::books::{Books, NOW, has};
+
+fn status(books: &Books) -> Value {
+    books.row(json!({"command": "status"}))
+}
+
+fn problems(books: &Books) -> String {
+    status(books)["problems"].to_string()
+}
+
+#[test]
+fn status_has_what_the_interface_promises() {
+    let books = Books::live();
+    books.take_in("checkout.session.completed", 1);
+    let row = status(&books);
+    assert!(has(&row, &["ok", "problems", "events", "deliveries", "sources", "destinations", "store"]), "{row}");
+    assert_eq!((row["ok"].as_bool(), &row["problems"]), (Some(true), &json!([])), "{row}");
+    assert_eq!(row["events"], 1);
+    assert_eq!(row["deliveries"], json!({"pending": 2, "delivered": 0, "suppressed": 0, "failed": 0, "discarded": 0}));
+    assert_eq!(row["sources"][0]["name"], "stripe");
+    assert_eq!(row["sources"][0]["last_event_at"], "2026-09-21T14:13:20.000Z");
+    let crm = &row["destinations"][1];
+    assert!(has(crm, &["name", "state", "pending", "oldest_pending_at"]), "{crm}");
+    assert_eq!(
+        (crm["name"].as_str(), crm["state"].as_str(), crm["pending"].as_u64()),
+        (Some("crm"), Some("active"), Some(1))
+    );
+    assert_eq!(crm["oldest_pending_at"], "2026-09-21T14:13:20.000Z");
+    assert!(row["store"]["data_bytes"].as_u64().unwrap() > 1000);
+    assert!(row["store"]["file_bytes"].as_u64().unwrap() > 1000);
+    assert_eq!(row["ga4_client_ids"], json!({"browser": 1, "derived": 0}));
+}
+
+#[test]
+fn every_kind_of_trouble_is_a_sentence_with_a_next_step() {
+    let books = Books::live();
+    assert!(problems(&books).contains("tallyhook send stripe"), "{}", problems(&books));
+    books.take_in("checkout.session.completed", 1);
+    books.fail_at_ga4(1);
+    books.take_in_unreadable("checkout.session.completed", 2);
+    books.row(json!({"command": "destinations.pause", "name": "crm"}));
+    let live = books.live.as_ref().unwrap();
+    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    live.rejected.record("stripe", peer, "no_matching_signature", NOW, String::new);
+    *live.not_ready.lock().unwrap() = Some("the disk is full".into());
+    let told = problems(&books);
+    for part in [
+        "webhooks are not taken now: the disk is full",
+        "1 delivery to ga4 failed; `tallyhook failed list --destination ga4`",
+        "crm is paused, 1 delivery waits; `tallyhook destinations resume crm`",
+        "1 of the last 2 webhooks could not be digested",
+        "1 request to stripe refused in the last day, the last one as no_matching_signature",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert_eq!(status(&books)["ok"], false);
+    assert_eq!(status(&books)["sources"][0]["rejected"], 1);
+
+    books.clock.advance(Duration::from_secs(2 * 86_400));
+    assert!(!problems(&books).contains("refused"), "that was long ago");
+}
+
+#[test]
+fn without_a_daemon_the_page_says_so() {
+    let books = Books::offline();
+    books.take_in("checkout.session.completed", 1);
+    let row = status(&books);
+    assert_eq!(row["running"], false);
+    assert!(row["problems"][0].as_str().unwrap().contains("tallyhook is not running"), "{row}");
+}
