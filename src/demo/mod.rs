@@ -85,7 +85,6 @@ mod tests {
         let began = std::time::Instant::now();
         let outcome = run(true, &mut out);
         let shown = String::from_utf8(out).unwrap();
-        println!("{shown}");
         assert!(outcome.is_ok(), "{shown}\n{}", outcome.unwrap_err());
         assert!(began.elapsed() < std::time::Duration::from_secs(20), "{shown}");
         for line in

@@ -242,7 +242,7 @@ impl<'a, 'out> Story<'a, 'out> {
 
     fn print_counted(&mut self) -> Result<(), DemoError> {
         for Counted { kind, amount, transaction_id, live, deliveries } in self.books.news(&self.stage.app.desk())? {
-            let names: Vec<&str> = deliveries.iter().rev().map(|(name, _)| name.as_str()).collect();
+            let names: Vec<&str> = deliveries.iter().map(|(name, _)| name.as_str()).collect();
             let outcome = if live { format!("for {}", names.join(", ")) } else { "test mode: for nobody".to_owned() };
             let row = Row { who: "counted", what: kind, amount, id: transaction_id, outcome };
             self.printer.row(Instant::now(), &row)?;

@@ -1,5 +1,7 @@
 //! What brings a group's books up to date: which webhook, by which rules, and how long what it says may have to wait.
 
+use std::time::Duration;
+
 use super::rules::{Rules, SourceRules};
 use crate::model::id::{Scope, WebhookId};
 use crate::model::time::Timestamp;
@@ -33,7 +35,8 @@ pub struct Timing {
 impl Timing {
     /// For an event that was said at one moment and came at another.
     pub fn of(source: SourceRules, received_at: Timestamp, said_at: Timestamp) -> Self {
-        let late = received_at.since(said_at) > source.settle;
+        // Providers tell the time in whole seconds: an event of just now may look a second old.
+        let late = received_at.since(said_at) > source.settle.saturating_add(Duration::from_secs(1));
         let sale = match (source.settle.is_zero(), late) {
             (true, _) => received_at,
             (false, true) => received_at.after(source.settle_late),

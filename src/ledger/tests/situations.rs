@@ -1,0 +1,504 @@
+//! Money per situation, from Stripe's documentation, and the ledger held to it.
+//!
+//! | situation | sold | known by | beside it |
+//! |---|---|---|---|
+//! | Checkout, paid at once | purchase 99.00 | intent | |
+//! | Checkout, paid days later | purchase 99.00 | intent | |
+//! | Checkout, the late payment fails | nothing | | one failed try |
+//! | Checkout, free by a coupon | nothing | | |
+//! | Checkout with `invoice_creation` | purchase 99.00 | intent | |
+//! | a subscription's first invoice | purchase 20.00 | invoice | |
+//! | a trial begins | trial started, 0.00 | invoice | no money |
+//! | a trial converts | purchase 20.00 | its invoice | the trial's start |
+//! | a renewal | renewal 20.00 | invoice | the first purchase |
+//! | a renewal, its beginning unknown | renewal 20.00 | invoice | |
+//! | an upgrade in mid-period | renewal 7.50, marked | invoice | the first purchase |
+//! | an upgrade covered by credit | nothing | | the first purchase |
+//! | an invoice paid by card | purchase 50.00 | invoice | |
+//! | an invoice paid out of band | purchase 50.00 | invoice | |
+//! | a payment intent by itself | purchase 30.00 | intent | |
+//! | a charge by itself | purchase 12.00 | charge | |
+//! | a charge captured later, in part | purchase 25.00 | intent | |
+//! | refunded in full | purchase 99.00 | intent | refund 99.00, nothing is left |
+//! | refunded in part, twice | purchase 99.00 | intent | refunds 30.00 and 20.00, 49.00 is left |
+//! | a refund that fails | purchase 99.00 | intent | refund 99.00 and that it came back, 99.00 is left |
+//! | a refund cancelled before it counted | purchase 99.00 | intent | nothing |
+//! | refunded beyond the price | purchase 99.00 | intent | refunds 60.00 and 39.00 (capped), nothing is left |
+//! | three tries, the third works | purchase 20.00 | invoice | two failed tries |
+
+use super::destinations::{everybody, nobody};
+use super::house::House;
+use super::orders::orders;
+use super::stripe::{
+    Event, Shape, bill, charge, charge_captured, charge_said, eur, intent, intent_failed, invoice, invoice_failed,
+    paid_by_card, refund, session, session_failed, session_paid_later, session_unpaid, subscription_session,
+};
+use super::view::view;
+use crate::model::business_event::{EventKind, Mark};
+use crate::model::statement::RefundStatus::{Cancelled, Counted, Failed, NotYet};
+use crate::model::statement::{Billing, ObjectKind};
+
+/// What the books must hold in the end.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Money {
+    /// Kind, amount, transaction id, in order of the id.
+    sales: Vec<(&'static str, i64, &'static str)>,
+    /// Amounts.
+    refunds: Vec<i64>,
+    came_back: Vec<i64>,
+    failed_tries: usize,
+    /// Left of everything sold.
+    net: i64,
+    /// Purchases, renewals, refunds.
+    counts: (u32, u32, u32),
+    marks: Vec<Mark>,
+}
+
+struct Situation {
+    name: &'static str,
+    events: fn(Shape) -> Vec<Event>,
+    money: Money,
+}
+
+const EMAIL: &str = "jane@example.com";
+
+fn buyer(events: Vec<Event>) -> Vec<Event> {
+    events.into_iter().map(|event| if speaks(&event) { event.customer("cus_1") } else { event }).collect()
+}
+
+/// Refunds and the links of invoices name no customer.
+fn speaks(event: &Event) -> bool {
+    event.statement.object.kind != ObjectKind::Refund && !event.id.starts_with("evt_inpay")
+}
+
+fn checkout(_: Shape) -> Vec<Event> {
+    buyer(vec![
+        charge("ch_1", eur(9900), Some("pi_1")).email(EMAIL),
+        intent("pi_1", eur(9900), "ch_1"),
+        session("cs_1", eur(9900), Some("pi_1")).email(EMAIL).browser("111.222"),
+    ])
+}
+
+fn first_bill(shape: Shape) -> Vec<Event> {
+    let mut events =
+        paid_by_card(shape, bill("in_1", eur(2000), Billing::SubscriptionStart, "sub_1").email(EMAIL), "pi_1", "ch_1");
+    events.push(subscription_session("cs_1", eur(2000), "in_1", "sub_1").email(EMAIL));
+    buyer(events)
+}
+
+fn later_bill(shape: Shape, minor: i64, billing: Billing) -> Vec<Event> {
+    buyer(paid_by_card(shape, bill("in_2", eur(minor), billing, "sub_1").at(3000).email(EMAIL), "pi_2", "ch_2"))
+}
+
+fn trial(_: Shape) -> Vec<Event> {
+    buyer(vec![
+        bill("in_1", eur(0), Billing::SubscriptionStart, "sub_1").email(EMAIL),
+        subscription_session("cs_1", eur(0), "in_1", "sub_1").email(EMAIL),
+    ])
+}
+
+fn refunded(refunds: Vec<Event>) -> Vec<Event> {
+    let mut events = vec![
+        charge("ch_1", eur(9900), Some("pi_1")).email(EMAIL),
+        session("cs_1", eur(9900), Some("pi_1")).email(EMAIL),
+        charge_said("ch_refunded", "ch_1", "pi_1").at(40).email(EMAIL),
+    ];
+    events.extend(refunds);
+    buyer(events)
+}
+
+fn joined(mut first: Vec<Event>, second: Vec<Event>) -> Vec<Event> {
+    first.extend(second);
+    first
+}
+
+#[allow(clippy::too_many_lines)] // a table
+fn situations() -> Vec<Situation> {
+    let row = |name, events, money| Situation { name, events, money };
+    let purchase = |minor, id| Money {
+        sales: vec![("purchase", minor, id)],
+        net: minor,
+        counts: (1, 0, 0),
+        ..Money::default()
+    };
+    vec![
+        row("checkout at once", checkout, purchase(9900, "pi_1")),
+        row(
+            "checkout paid later",
+            |_| {
+                buyer(vec![
+                    session_unpaid("cs_1", "pi_1").email(EMAIL),
+                    intent("pi_1", eur(9900), "py_1").at(50),
+                    charge("py_1", eur(9900), Some("pi_1")).at(50),
+                    session_paid_later("cs_1", eur(9900), "pi_1").at(51).email(EMAIL),
+                ])
+            },
+            purchase(9900, "pi_1"),
+        ),
+        row(
+            "checkout whose late payment fails",
+            |_| {
+                buyer(vec![
+                    session_unpaid("cs_1", "pi_1").email(EMAIL),
+                    intent_failed("pi_1", "py_1", eur(9900)).at(50),
+                    session_failed("cs_1", eur(9900), "pi_1").at(51).email(EMAIL),
+                ])
+            },
+            Money { failed_tries: 1, ..Money::default() },
+        ),
+        row(
+            "checkout for nothing",
+            |_| buyer(vec![session("cs_1", eur(0), None).email(EMAIL)]),
+            Money::default(),
+        ),
+        row(
+            "checkout with an invoice",
+            |shape| {
+                let mut events =
+                    buyer(paid_by_card(shape, invoice("in_1", eur(9900)).email(EMAIL), "pi_1", "ch_1"));
+                let session = session("cs_1", eur(9900), Some("pi_1")).link(ObjectKind::Invoice, "in_1");
+                events.push(session.customer("cus_1").email(EMAIL));
+                events
+            },
+            purchase(9900, "pi_1"),
+        ),
+        row("a subscription's first invoice", first_bill, purchase(2000, "in_1")),
+        row(
+            "a trial",
+            trial,
+            Money { sales: vec![("trial_started", 0, "in_1")], ..Money::default() },
+        ),
+        row(
+            "a trial that converts",
+            |shape| joined(trial(shape), later_bill(shape, 2000, Billing::SubscriptionCycle)),
+            Money {
+                sales: vec![("trial_started", 0, "in_1"), ("purchase", 2000, "in_2")],
+                net: 2000,
+                counts: (1, 0, 0),
+                ..Money::default()
+            },
+        ),
+        row(
+            "a renewal",
+            |shape| joined(first_bill(shape), later_bill(shape, 2000, Billing::SubscriptionCycle)),
+            Money {
+                sales: vec![("purchase", 2000, "in_1"), ("renewal", 2000, "in_2")],
+                net: 4000,
+                counts: (1, 1, 0),
+                ..Money::default()
+            },
+        ),
+        row(
+            "a renewal of what began before us",
+            |shape| later_bill(shape, 2000, Billing::SubscriptionCycle),
+            Money { sales: vec![("renewal", 2000, "in_2")], net: 2000, counts: (0, 1, 0), ..Money::default() },
+        ),
+        row(
+            "two renewals of what began without a reason",
+            |_| {
+                buyer(vec![
+                    bill("in_1", eur(2000), Billing::SubscriptionOther, "sub_1"),
+                    bill("in_2", eur(2000), Billing::SubscriptionOther, "sub_1").at(3000),
+                ])
+            },
+            Money {
+                sales: vec![("purchase", 2000, "in_1"), ("renewal", 2000, "in_2")],
+                net: 4000,
+                counts: (1, 1, 0),
+                ..Money::default()
+            },
+        ),
+        row(
+            "an upgrade",
+            |shape| joined(first_bill(shape), later_bill(shape, 750, Billing::SubscriptionUpdate)),
+            Money {
+                sales: vec![("purchase", 2000, "in_1"), ("renewal", 750, "in_2")],
+                net: 2750,
+                counts: (1, 1, 0),
+                marks: vec![Mark::Upgrade],
+                ..Money::default()
+            },
+        ),
+        row(
+            "an upgrade covered by credit",
+            |shape| {
+                joined(first_bill(shape), buyer(vec![
+                    bill("in_2", eur(0), Billing::SubscriptionUpdate, "sub_1").at(3000).email(EMAIL),
+                ]))
+            },
+            purchase(2000, "in_1"),
+        ),
+        row(
+            "a free plan that is upgraded",
+            |shape| joined(trial(shape), later_bill(shape, 750, Billing::SubscriptionUpdate)),
+            Money {
+                sales: vec![("trial_started", 0, "in_1"), ("purchase", 750, "in_2")],
+                net: 750,
+                counts: (1, 0, 0),
+                ..Money::default()
+            },
+        ),
+        row(
+            "an invoice paid by card",
+            |shape| buyer(paid_by_card(shape, invoice("in_1", eur(5000)).email(EMAIL), "pi_1", "ch_1")),
+            purchase(5000, "in_1"),
+        ),
+        row(
+            "an invoice paid out of band",
+            |_| buyer(vec![invoice("in_1", eur(5000)).email(EMAIL)]),
+            purchase(5000, "in_1"),
+        ),
+        row(
+            "a payment intent by itself",
+            |_| {
+                vec![
+                    intent("pi_1", eur(3000), "ch_1").lead("lead_1"),
+                    charge("ch_1", eur(3000), Some("pi_1")).email(EMAIL).lead("lead_1"),
+                ]
+            },
+            purchase(3000, "pi_1"),
+        ),
+        row(
+            "a charge by itself",
+            |_| buyer(vec![charge("ch_1", eur(1200), None).email(EMAIL)]),
+            purchase(1200, "ch_1"),
+        ),
+        row(
+            "a charge captured later",
+            |_| {
+                buyer(vec![
+                    charge_said("ch_ok", "ch_1", "pi_1").email(EMAIL),
+                    intent("pi_1", eur(2500), "ch_1").at(30),
+                    charge_captured("ch_1", eur(2500), "pi_1").at(30),
+                ])
+            },
+            purchase(2500, "pi_1"),
+        ),
+        row(
+            "refunded in full",
+            |_| {
+                refunded(vec![
+                    refund("re_1", eur(9900), NotYet, "ch_1", Some("pi_1")).at(40),
+                    refund("re_1", eur(9900), Counted, "ch_1", Some("pi_1")).at(41),
+                ])
+            },
+            Money { refunds: vec![9900], net: 0, counts: (1, 0, 1), ..purchase(9900, "pi_1") },
+        ),
+        row(
+            "refunded in part, twice",
+            |_| {
+                refunded(vec![
+                    refund("re_1", eur(3000), Counted, "ch_1", Some("pi_1")).at(40),
+                    refund("re_2", eur(2000), Counted, "ch_1", Some("pi_1")).at(44),
+                ])
+            },
+            Money { refunds: vec![3000, 2000], net: 4900, counts: (1, 0, 2), ..purchase(9900, "pi_1") },
+        ),
+        row(
+            "a refund that fails",
+            |_| {
+                refunded(vec![
+                    refund("re_1", eur(9900), Counted, "ch_1", Some("pi_1")).at(40),
+                    refund("re_1", eur(9900), Failed, "ch_1", Some("pi_1")).at(50),
+                ])
+            },
+            Money { refunds: vec![9900], came_back: vec![9900], ..purchase(9900, "pi_1") },
+        ),
+        row(
+            "a refund of which only the failure is told, and a good one",
+            |_| {
+                refunded(vec![
+                    refund("re_1", eur(9900), Failed, "ch_1", Some("pi_1")).at(40),
+                    refund("re_2", eur(9900), Counted, "ch_1", Some("pi_1")).at(50),
+                ])
+            },
+            Money {
+                refunds: vec![9900, 9900],
+                came_back: vec![9900],
+                net: 0,
+                counts: (1, 0, 1),
+                ..purchase(9900, "pi_1")
+            },
+        ),
+        row(
+            "a refund cancelled before it counted",
+            |_| {
+                refunded(vec![
+                    refund("re_1", eur(9900), NotYet, "ch_1", Some("pi_1")).at(40),
+                    refund("re_1", eur(9900), Cancelled, "ch_1", Some("pi_1")).at(50),
+                ])
+            },
+            purchase(9900, "pi_1"),
+        ),
+        row(
+            "refunded beyond the price",
+            |_| {
+                refunded(vec![
+                    refund("re_1", eur(6000), Counted, "ch_1", Some("pi_1")).at(40),
+                    refund("re_2", eur(6000), Counted, "ch_1", Some("pi_1")).at(44),
+                ])
+            },
+            Money {
+                refunds: vec![6000, 3900],
+                net: 0,
+                counts: (1, 0, 2),
+                marks: vec![Mark::Capped],
+                ..purchase(9900, "pi_1")
+            },
+        ),
+        row(
+            "a charge without an intent, refunded",
+            |_| {
+                buyer(vec![
+                    charge("ch_1", eur(1200), None).email(EMAIL),
+                    refund("re_1", eur(200), Counted, "ch_1", None).at(40),
+                ])
+            },
+            Money { refunds: vec![200], net: 1000, counts: (1, 0, 1), ..purchase(1200, "ch_1") },
+        ),
+        row(
+            "a refund whose sale was never seen",
+            |_| vec![refund("re_1", eur(200), Counted, "ch_1", Some("pi_1")).at(40)],
+            Money { refunds: vec![200], marks: vec![Mark::Unmatched], ..Money::default() },
+        ),
+        row(
+            "three tries, the third works",
+            |shape| {
+                let mut events = first_bill(shape);
+                for (second, charge, number) in [(-900, "ch_a", 1), (-400, "ch_b", 2)] {
+                    let mut failed = intent_failed("pi_1", charge, eur(2000)).at(second).email(EMAIL);
+                    if shape != Shape::New {
+                        failed = failed.link(ObjectKind::Invoice, "in_1");
+                    }
+                    events.push(failed.customer("cus_1"));
+                    let failed = invoice_failed("in_1", number, eur(2000), "sub_1").at(second + 1);
+                    events.push(failed.customer("cus_1").email(EMAIL));
+                }
+                events
+            },
+            Money { failed_tries: 2, ..purchase(2000, "in_1") },
+        ),
+    ]
+}
+
+/// What the books hold.
+fn money_of(house: &House) -> Money {
+    let mut money = Money::default();
+    let mut sales = Vec::new();
+    let mut refunds = Vec::new();
+    for event in house.current() {
+        let minor = event.amount.map_or(0, |amount| amount.minor);
+        let id = event.transaction_id.clone().unwrap();
+        match &event.kind {
+            EventKind::Purchase | EventKind::Renewal | EventKind::TrialStarted => {
+                sales.push((event.kind.name().to_owned(), minor, id));
+            }
+            EventKind::Refund => refunds.push((event.occurred_at, event.key.clone(), minor)),
+            EventKind::RefundFailed => money.came_back.push(minor),
+            EventKind::PaymentFailed => money.failed_tries += 1,
+            other => panic!("{other}"),
+        }
+        money.marks.extend(event.facts.marks.iter().copied());
+    }
+    sales.sort_by(|a, b| a.2.cmp(&b.2));
+    refunds.sort();
+    money.refunds = refunds.into_iter().map(|(_, _, minor)| minor).collect();
+    for (kind, minor, id) in sales {
+        let leaked = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
+        money.sales.push((leaked(kind), minor, leaked(id)));
+    }
+    for contact in house.people() {
+        money.net += contact.totals.of("eur".parse().unwrap()).minor;
+        money.counts.0 += contact.purchases;
+        money.counts.1 += contact.renewals;
+        money.counts.2 += contact.refunds;
+    }
+    money
+}
+
+#[test]
+fn every_situation_counts_its_money_once_in_every_order() {
+    for situation in situations() {
+        for shape in Shape::ALL {
+            let events = (situation.events)(shape);
+            let mut expected = None;
+            for order in orders(events.len(), 150) {
+                let mut house = House::new(nobody());
+                for at in &order {
+                    house.take(&events[*at]);
+                }
+                house.check();
+                let case = format!("{}, {shape:?}, order {order:?}", situation.name);
+                assert_eq!(money_of(&house), situation.money, "{case}");
+                let books = view(&house.books);
+                assert!(house.people().len() <= 1, "{case}");
+                assert_eq!(expected.get_or_insert_with(|| books.clone()), &books, "{case}");
+                // Told again, in another order, it is the same.
+                house.take_all(events.iter().rev());
+                assert_eq!(view(&house.books), books, "{case}, repeated");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_sent_is_the_same_in_every_order_when_all_comes_before_it_settles() {
+    for situation in situations() {
+        for shape in Shape::ALL {
+            let events = (situation.events)(shape);
+            let mut expected: Option<Vec<_>> = None;
+            for order in orders(events.len(), 60).into_iter().step_by(if events.len() > 4 { 7 } else { 1 }) {
+                let mut house = House::new(everybody());
+                house.now = events.iter().map(|event| event.statement.said_at).fold(house.now, Ord::max);
+                for at in &order {
+                    house.seconds(1);
+                    house.take(&events[*at]);
+                    house.check();
+                }
+                let case = format!("{}, {shape:?}, order {order:?}", situation.name);
+                house.seconds(2 * 3600);
+                let told = house.deliver();
+                house.check();
+                assert!(house.books.settle.is_empty() && house.books.due.iter().all(|due| due.at > house.now), "{case}");
+                let mut sent: Vec<_> = told
+                    .into_iter()
+                    .map(|(destination, id)| {
+                        let event = house.event(id);
+                        let amount = event.amount.map(|amount| amount.minor);
+                        (destination, event.kind.name().to_owned(), event.transaction_id.clone(), amount)
+                    })
+                    .filter(|(_, kind, ..)| kind != "payment_failed" && kind != "refund" && kind != "contact_changed")
+                    .collect();
+                sent.sort();
+                assert_eq!(expected.get_or_insert_with(|| sent.clone()), &sent, "{case}");
+                assert_eq!(house.told_twice(), 0, "{case}");
+                let again = Money { marks: Vec::new(), ..money_of(&house) };
+                assert_eq!(again, Money { marks: Vec::new(), ..situation.money.clone() }, "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn accounts_and_modes_never_meet() {
+    for shape in Shape::ALL {
+        let mut house = House::new(nobody());
+        for event in first_bill(shape) {
+            house.take(&event);
+            house.take(&event.clone().of_account("acct_1"));
+            house.take(&event.in_test_mode());
+        }
+        house.check();
+        let sales: Vec<_> = house.current().into_iter().map(|event| event.key.clone()).collect();
+        assert_eq!(sales.len(), 3, "{sales:?}");
+        for key in ["stripe/-/live/in_1", "stripe/acct_1/live/in_1", "stripe/-/test/in_1"] {
+            assert!(sales.iter().any(|known| known == key), "{key} of {sales:?}");
+        }
+        // One person by address at both accounts, and another in test mode.
+        let mut totals: Vec<_> = house.people().iter().map(|contact| (contact.purchases, contact.mode)).collect();
+        totals.sort();
+        assert_eq!(totals.len(), 2);
+        assert_eq!(totals[0].0, 1);
+        assert_eq!(totals[1].0, 2);
+    }
+}
