@@ -14,7 +14,7 @@ use support::{http, wait_for};
 #[test]
 fn below_the_reserve_nothing_is_accepted_and_the_sender_is_asked_to_come_again() {
     let sandboxes = Sandboxes::start();
-    let home = Home::new(&sandboxes, &Settings { store: "reserve = \"8000TiB\"", ..Settings::default() });
+    let home = Home::new(&sandboxes, &Settings { store: "reserve = \"8000000GiB\"", ..Settings::default() });
     let daemon = home.start();
     let answer = daemon.post(&event("evt_1", "checkout.session.completed", session(1, 100)));
     assert_eq!(answer.status, 503, "{}", answer.body);

@@ -82,6 +82,9 @@ fn what_is_refused_waits_in_the_failed_queue_for_a_person() {
     assert_eq!(sandboxes.mailerlite.subscribers().len(), 1);
     let generations: Vec<_> = home.rows(&["deliveries", "show", &id]);
     assert_eq!(generations[0]["generation"], 1, "{}", generations[0]);
+    wait_for("the word that it is over", || {
+        sandboxes.alerts.alerts().iter().any(|alert| alert["event_type"] == "recovered" && alert["destination"] == "mailerlite")
+    });
 }
 
 #[test]

@@ -1,19 +1,30 @@
-//! Chores: deletes what is past its keeping time, and keeps the list of rejected requests over a restart.
+//! Chores: deletes what is past its keeping time, keeps the list of rejected requests over a restart, and notices what only
+//! shows over time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::commit_news::CommitNews;
+use crate::alerts::sender::Alerts;
+use crate::alerts::trouble::{AlertClass, Recovered, Trouble};
 use crate::config::Retention;
-use crate::http::rejected::RejectedLog;
+use crate::http::rejected::{RejectedFilter, RejectedLog};
+use crate::model::delivery::STATE_NAMES;
+use crate::model::id::DestinationId;
 use crate::model::time::Timestamp;
 use crate::platform::clock::SharedClock;
-use crate::store::{Command, Reply, Sweep, SweepLimits, Writer};
+use crate::store::{Command, Reply, StoreReader, Sweep, SweepLimits, Writer};
 
 /// How often the keeping times are looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(15 * 60);
 /// How often rejected requests are written out at most.
 const REJECTED_EVERY: Duration = Duration::from_secs(60);
+/// How often the failed queues are looked at, to say when one is empty again.
+const FAILED_EVERY: Duration = Duration::from_secs(1);
+/// Refused requests of one source between two looks that are worth a word.
+const MANY_REFUSALS: u64 = 5;
 /// Rows in a slice: small, so that no acknowledgement waits noticeably.
 const SLICE: usize = 200;
 /// Between two slices.
@@ -27,18 +38,29 @@ pub(super) struct BooksKeeper {
     pub(super) retention: Retention,
     pub(super) rejected: Arc<RejectedLog>,
     pub(super) stopping: Arc<AtomicBool>,
+    pub(super) reader: StoreReader,
+    pub(super) alerts: Alerts,
+    pub(super) news: Arc<CommitNews>,
 }
 
 impl BooksKeeper {
     pub(super) fn run(&self) {
         let mut sweep_at = self.clock.now();
         let mut rejected_at = self.clock.now();
+        let mut failed_at = self.clock.now();
+        let mut failed = BTreeMap::new();
+        let mut refused_until = self.rejected.list(&RejectedFilter::default()).first().map_or(0, |row| row.id);
         while !self.stopping.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(100));
             let now = self.clock.now();
             if now >= rejected_at {
                 self.keep_rejected();
+                refused_until = self.tell_of_refusals(refused_until);
                 rejected_at = now.after(REJECTED_EVERY);
+            }
+            if now >= failed_at {
+                self.tell_of_empty_queues(&mut failed);
+                failed_at = now.after(FAILED_EVERY);
             }
             if now >= sweep_at {
                 self.sweep(now);
@@ -51,6 +73,41 @@ impl BooksKeeper {
     fn keep_rejected(&self) {
         if let Some(list) = self.rejected.dirty_snapshot() {
             let _ = self.writer.run(Command::KeepRejected(list));
+        }
+    }
+
+    /// Many refused requests in a row are a wrong secret, a wrong clock, or somebody trying.
+    fn tell_of_refusals(&self, until: u64) -> u64 {
+        let rows = self.rejected.list(&RejectedFilter::default());
+        let mut news: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
+        for row in rows.iter().filter(|row| row.id > until) {
+            let (count, reason) = news.entry(&row.source).or_insert((0, &row.reason));
+            *count += 1;
+            *reason = &row.reason;
+        }
+        for (source, (count, reason)) in news.into_iter().filter(|(_, (count, _))| *count >= MANY_REFUSALS) {
+            self.alerts.report(&Trouble {
+                subject: source.to_owned(),
+                class: AlertClass::VerificationFailures,
+                message: format!("{count} requests were refused ({reason}); see `tallyhook rejected list --source {source}`"),
+                transaction_id: None,
+                lead_id: None,
+                count,
+            });
+        }
+        rows.first().map_or(until, |row| row.id.max(until))
+    }
+
+    /// Says when a failed queue that had something in it is empty again.
+    fn tell_of_empty_queues(&self, before: &mut BTreeMap<DestinationId, u64>) {
+        let Ok(totals) = self.reader.snapshot().and_then(|snapshot| snapshot.totals()) else { return };
+        let Some(failed) = STATE_NAMES.iter().position(|name| *name == "failed") else { return };
+        for (destination, counts) in &totals.destinations {
+            let was = before.insert(*destination, counts[failed]).unwrap_or(0);
+            if was > 0 && counts[failed] == 0 {
+                let subject = self.news.name(*destination);
+                self.alerts.recovered(&Recovered { subject, class: AlertClass::DeliveryFailed });
+            }
         }
     }
 

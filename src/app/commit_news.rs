@@ -28,7 +28,8 @@ impl CommitNews {
         self.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn name(&self, id: DestinationId) -> String {
+    /// A destination's name.
+    pub(super) fn name(&self, id: DestinationId) -> String {
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
         names.get(&id).cloned().unwrap_or_else(|| format!("destination {}", id.0))
     }
@@ -62,10 +63,8 @@ impl CommitNews {
 
 impl Listener for CommitNews {
     fn committed(&self, news: &News) {
-        if !news.due.is_empty() {
-            if let Some(engine) = self.engine() {
-                engine.wake(&news.due);
-            }
+        if let Some(engine) = self.engine().filter(|_| !news.due.is_empty()) {
+            engine.wake(&news.due);
         }
         if news.settle {
             self.settler.news();

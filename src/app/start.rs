@@ -199,22 +199,24 @@ impl App {
         *news.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(engine));
 
         let rejected = Arc::new(RejectedLog::default());
-        if let Some(list) = store.reader().snapshot()?.rejected()? {
-            if let Err(error) = rejected.restore(&list) {
-                tracing::warn!(%error, "the list of rejected requests could not be taken up again");
-            }
+        let kept = store.reader().snapshot()?.rejected()?;
+        if let Some(Err(error)) = kept.map(|list| rejected.restore(&list)) {
+            tracing::warn!(%error, "the list of rejected requests could not be taken up again");
         }
         let stopping = Arc::new(AtomicBool::new(false));
         let chores = start_chores(&ChoreParts {
             settler: Arc::clone(&settler),
             space: Arc::clone(&space),
-            alerts,
+            alerts: alerts.clone(),
             keeper: BooksKeeper {
                 writer: writer.clone(),
                 clock: Arc::clone(&parts.clock),
                 retention: config.retention,
                 rejected: Arc::clone(&rejected),
                 stopping: Arc::clone(&stopping),
+                reader: store.reader(),
+                alerts,
+                news: Arc::clone(&news),
             },
             surroundings: surroundings.clone(),
         })?;

@@ -165,7 +165,7 @@ impl<'a, 'out> Story<'a, 'out> {
     /// When the daemon can't be talked to or output can't be written.
     pub fn stay(&mut self) -> Result<(), DemoError> {
         loop {
-            match self.wait(Duration::from_secs(1), || false) {
+            match self.wait(CHAPTER_PAUSE, || false) {
                 Ok(_) => self.print_counted()?,
                 Err(DemoError::Interrupted) => return Ok(()),
                 Err(error) => return Err(error),

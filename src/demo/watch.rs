@@ -76,7 +76,7 @@ fn crm(request: &Recorded) -> Row {
     let body = request.json();
     let path = request.path.strip_prefix("/api/").unwrap_or(&request.path);
     let id = match request.method.as_str() {
-        "GET" => request.query.clone(),
+        "GET" => request.query.trim_start_matches("external_id=").to_owned(),
         _ => body["last_transaction_id"].as_str().unwrap_or_default().to_owned(),
     };
     let spent = &body["total_spent"];
