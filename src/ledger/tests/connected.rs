@@ -1,1 +1,231 @@
-//! To come.
+//! Groups that prove to be one: what was told of each belongs to the id it was told under, and no money goes out twice
+//! unreported.
+
+use super::destinations::{ANALYTICS, CRM, MAIL, everybody};
+use super::house::House;
+use super::stripe::{Event, bill, charge, eur, intent, invoice_payment, key, refund};
+use crate::model::business_event::{EventKind, Mark, Subject};
+use crate::model::delivery::{Outcome, Rule, State};
+use crate::model::id::{BusinessEventId, DestinationId};
+use crate::model::statement::Billing;
+use crate::model::statement::RefundStatus::Counted;
+
+const EMAIL: &str = "jane@example.com";
+
+fn by_intent() -> Event {
+    intent("pi_1", eur(2000), "ch_1").customer("cus_1").email(EMAIL)
+}
+
+fn by_invoice() -> Event {
+    bill("in_1", eur(2000), Billing::SubscriptionStart, "sub_1").customer("cus_1").email(EMAIL)
+}
+
+fn link() -> Event {
+    invoice_payment("in_1", "pi_1").at(70)
+}
+
+/// The business event of the sale that an object belongs to.
+fn sale_of(house: &House, object: &str) -> BusinessEventId {
+    let group = &house.books.groups[&house.group_of(&key(object))];
+    group.events.iter().find(|(subject, _)| *subject == Subject::Sale).unwrap().1
+}
+
+fn is_withdrawn(house: &House, id: BusinessEventId, destination: DestinationId) -> bool {
+    matches!(house.state(id, destination), State::Suppressed { rule: Rule::Withdrawn, .. })
+}
+
+fn purchases(house: &House) -> u32 {
+    house.people().iter().map(|contact| contact.purchases).sum()
+}
+
+/// Both halves have settled, as two sales.
+fn two_sales() -> (House, BusinessEventId, BusinessEventId) {
+    let mut house = House::new(everybody());
+    house.take_all([&by_intent(), &by_invoice()]);
+    house.seconds(65);
+    let (first, second) = (sale_of(&house, "pi_1"), sale_of(&house, "in_1"));
+    assert_ne!(first, second);
+    assert_eq!(purchases(&house), 2);
+    (house, first, second)
+}
+
+#[test]
+fn before_anybody_is_told_the_halves_become_one_without_a_trace() {
+    let (mut house, _, _) = two_sales();
+    house.take(&link());
+    house.check();
+    assert_eq!(purchases(&house), 1);
+    assert_eq!(house.told_twice(), 0);
+    let told = house.deliver();
+    let sales: Vec<_> = told.iter().filter(|(_, id)| house.event(*id).kind == EventKind::Purchase).collect();
+    assert_eq!(sales.len(), 3, "each destination once: {told:?}");
+    house.check();
+}
+
+#[test]
+fn two_sales_that_were_both_told_are_reported_and_neither_is_sent_again() {
+    let (mut house, first, second) = two_sales();
+    house.deliver();
+    house.take(&link());
+    house.check();
+    assert_eq!((purchases(&house), house.told_twice()), (1, 1));
+    let stays = sale_of(&house, "in_1");
+    let goes = if stays == first { second } else { first };
+    assert!(house.event(goes).facts.marks.contains(&Mark::ToldTwice));
+    assert!(house.due(ANALYTICS).is_empty());
+    // Whoever keeps contacts is told the totals as they are now.
+    for destination in [CRM, MAIL] {
+        let told: Vec<_> = house.due(destination);
+        assert_eq!(told.len(), 1, "{destination:?}");
+    }
+    house.deliver();
+    house.take(&link());
+    assert_eq!(house.told_twice(), 1);
+    assert!(house.books.due.is_empty());
+    house.check();
+}
+
+#[test]
+fn of_two_sales_the_one_that_was_told_goes_on() {
+    for told_first in [true, false] {
+        let (mut house, first, second) = two_sales();
+        let (told, other) = if told_first { (first, second) } else { (second, first) };
+        let due = house.due(ANALYTICS).into_iter().find(|due| due.target == told.0).unwrap();
+        let report = house.attempt(due, Outcome::Delivered);
+        house.report(&report);
+        house.take(&link());
+        house.check();
+        assert_eq!(sale_of(&house, "pi_1"), told);
+        assert!(is_withdrawn(&house, other, ANALYTICS));
+        assert_eq!(house.told_twice(), 0);
+        let id = house.event(told).transaction_id.clone();
+        assert_eq!(house.people()[0].last_sale.as_ref().map(|sale| sale.transaction_id.clone()), id);
+        house.take(&refund("re_1", eur(500), Counted, "ch_1", Some("pi_1")).at(70));
+        assert_eq!(house.only(&EventKind::Refund).transaction_id, id);
+        house.check();
+    }
+}
+
+#[test]
+fn a_success_of_the_withdrawn_half_counts_and_stops_the_other() {
+    for told_first in [true, false] {
+        let (mut house, first, second) = two_sales();
+        let due = house.due(ANALYTICS);
+        let reports: Vec<_> = due.iter().map(|due| house.attempt(*due, Outcome::Delivered)).collect();
+        house.take(&link());
+        let stays = sale_of(&house, "pi_1");
+        let goes = if stays == first { second } else { first };
+        let of = |id: BusinessEventId| reports.iter().find(|report| report.told[0].0 == id).unwrap();
+        if told_first {
+            // The other is on its way too: both arrive.
+            house.report(of(stays));
+            house.report(of(goes));
+            assert!(matches!(house.state(stays, ANALYTICS), State::Delivered { .. }));
+        } else {
+            house.report(of(goes));
+            assert!(is_withdrawn(&house, stays, ANALYTICS));
+        }
+        assert!(matches!(house.state(goes, ANALYTICS), State::Delivered { .. }));
+        assert!(house.event(goes).facts.marks.contains(&Mark::ToldTwice));
+        assert_eq!(house.told_twice(), 1);
+        assert!(house.due(ANALYTICS).is_empty());
+        house.check();
+    }
+}
+
+#[test]
+fn a_destination_told_of_one_half_is_not_told_of_the_other_when_another_was_told_of_that() {
+    let (mut house, first, second) = two_sales();
+    let mut other = house.rules.destinations[0].clone();
+    other.id = DestinationId(9);
+    other.name = "second property".into();
+    house.rules.destinations.push(other);
+    // The second property is as if it had been there: it knows the second half only.
+    let mut event = house.books.events[&second].clone();
+    let mut delivery = event.deliveries[0].clone();
+    delivery.destination = DestinationId(9);
+    delivery.state = State::Delivered { at: house.now };
+    event.deliveries.push(delivery);
+    house.books.events.insert(second, event);
+    house.books.state_counts.insert(DestinationId(9), [0, 1, 0, 0, 0]);
+    let due = house.due(ANALYTICS).into_iter().find(|due| due.target == first.0).unwrap();
+    let report = house.attempt(due, Outcome::Delivered);
+    house.report(&report);
+    house.take(&link());
+    house.check();
+    let stays = sale_of(&house, "pi_1");
+    assert_eq!(house.told_twice(), 1);
+    let goes = if stays == first { second } else { first };
+    let elsewhere = if stays == first { DestinationId(9) } else { ANALYTICS };
+    assert!(is_withdrawn(&house, stays, elsewhere));
+    assert!(matches!(house.state(goes, elsewhere), State::Delivered { .. }));
+}
+
+#[test]
+fn a_withdrawn_half_that_a_crm_takes_all_the_same_makes_it_be_told_again() {
+    let (mut house, _, _) = two_sales();
+    let due = house.due(CRM)[0];
+    let report = house.attempt(due, Outcome::Delivered);
+    house.take(&link());
+    house.report(&report);
+    house.check();
+    assert_eq!(house.due(CRM).len(), 1, "what it was told has two sales in it");
+    let told = house.deliver();
+    let kinds: Vec<_> = told.iter().filter(|(at, _)| *at == CRM).map(|(_, id)| house.event(*id).kind.name()).collect();
+    assert_eq!(kinds, ["contact_changed"]);
+    house.check();
+}
+
+#[test]
+fn refunds_told_under_another_id_than_their_sale_are_marked() {
+    let mut house = House::new(everybody());
+    house.take(&by_invoice());
+    house.take(&refund("re_1", eur(500), Counted, "ch_1", Some("pi_1")));
+    house.seconds(3601);
+    house.deliver();
+    let refund = house.only(&EventKind::Refund).id;
+    assert_eq!(house.event(refund).transaction_id.as_deref(), Some("pi_1"));
+    house.take(&link());
+    assert_eq!(house.event(sale_of(&house, "in_1")).transaction_id.as_deref(), Some("in_1"));
+    assert!(house.event(refund).facts.marks.contains(&Mark::ChangedAfterSent));
+    assert_eq!(house.event(refund).transaction_id.as_deref(), Some("pi_1"), "what was sent stays what it was");
+    assert_eq!(house.people()[0].totals.of("eur".parse().unwrap()), eur(1500));
+    house.check();
+}
+
+#[test]
+fn groups_of_two_people_that_prove_to_be_one_make_them_one_with_their_pending_work() {
+    let mut house = House::new(everybody());
+    house.take(&intent("pi_1", eur(2000), "ch_1").email("jane@example.com"));
+    house.take(&bill("in_1", eur(2000), Billing::SubscriptionStart, "sub_1").customer("cus_1").email("j@work.example"));
+    house.take(&charge("ch_9", eur(700), None).email("jane@example.com"));
+    house.seconds(65);
+    assert_eq!(house.people().len(), 2);
+    house.check();
+    house.take(&link());
+    house.check();
+    let people = house.people();
+    assert_eq!(people.len(), 1);
+    assert_eq!((people[0].purchases, people[0].totals.of("eur".parse().unwrap())), (2, eur(2700)));
+    assert_eq!(house.due(CRM).len(), 1);
+    let told = house.deliver();
+    assert_eq!(told.iter().filter(|(at, _)| *at == CRM).count(), 2);
+    house.check();
+}
+
+#[test]
+fn three_groups_at_once_are_one() {
+    let mut house = House::new(everybody());
+    house.take(&charge("ch_1", eur(2000), None).customer("cus_1"));
+    house.take(&by_invoice());
+    house.take(&intent("pi_1", eur(2000), "ch_x").customer("cus_1"));
+    assert_eq!(house.current().len(), 3);
+    let all = intent("pi_1", eur(2000), "ch_1").link(crate::model::statement::ObjectKind::Invoice, "in_1");
+    house.take(&Event { id: "evt_all".into(), ..all.customer("cus_1") });
+    assert_eq!(house.current().len(), 1);
+    assert_eq!(purchases(&house), 1);
+    house.check();
+    house.seconds(120);
+    house.deliver();
+    house.check();
+}

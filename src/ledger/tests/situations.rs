@@ -422,7 +422,7 @@ fn every_situation_counts_its_money_once_in_every_order() {
         for shape in Shape::ALL {
             let events = (situation.events)(shape);
             let mut expected = None;
-            for order in orders(events.len(), 150) {
+            for order in orders(events.len(), 60) {
                 let mut house = House::new(nobody());
                 for at in &order {
                     house.take(&events[*at]);
