@@ -194,9 +194,9 @@ fn revise(workspace: &mut Workspace<'_>, id: BusinessEventId, draft: &Draft) -> 
     event.contact = contact.or(event.contact);
     event.subject.clone_from(&draft.subject);
     let told = event.deliveries.iter().any(was_told);
-    let changed = event.kind != draft.kind
-        || event.amount != draft.amount
-        || (event.frozen && event.transaction_id != draft.transaction_id);
+    let changed = event.kind != draft.kind || event.amount != draft.amount;
+    // A refund that went out before a link showed which sale it belongs to.
+    let other_id = draft.kind.is_money() && event.frozen && event.transaction_id != draft.transaction_id;
     event.kind.clone_from(&draft.kind);
     event.amount = draft.amount;
     let known = std::mem::replace(&mut event.facts, draft.facts.clone());
@@ -211,7 +211,7 @@ fn revise(workspace: &mut Workspace<'_>, id: BusinessEventId, draft: &Draft) -> 
         event.occurred_at = draft.occurred_at;
         event.transaction_id.clone_from(&draft.transaction_id);
     }
-    if changed && told && !event.facts.marks.contains(&Mark::ChangedAfterSent) {
+    if (changed || other_id) && told && !event.facts.marks.contains(&Mark::ChangedAfterSent) {
         event.facts.marks.push(Mark::ChangedAfterSent);
     }
     Ok(changed && told)
