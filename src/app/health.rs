@@ -1,5 +1,6 @@
 //! How everything is, from what is known anyway: a request for it triggers nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::commit_news::CommitNews;
@@ -7,7 +8,7 @@ use super::space::Space;
 use crate::delivery::engine::Pulse;
 use crate::http::health::{Check, Condition, HealthReport, HealthView};
 use crate::platform::clock::SharedClock;
-use crate::store::{Unavailable, Writer};
+use crate::store::{StoreReader, Unavailable, Writer};
 
 /// What the health pages ask.
 pub(super) struct Health {
@@ -15,10 +16,18 @@ pub(super) struct Health {
     pub(super) space: Arc<Space>,
     pub(super) news: Arc<CommitNews>,
     pub(super) clock: SharedClock,
+    pub(super) reader: StoreReader,
 }
 
 impl Health {
-    fn of_destination(pulse: &Pulse) -> Check {
+    /// How many deliveries to each destination are pending and failed, from the running counts.
+    fn waiting(&self) -> BTreeMap<String, (u64, u64)> {
+        let totals = self.reader.snapshot().and_then(|snapshot| snapshot.totals()).unwrap_or_default();
+        let named = totals.destinations.iter().map(|(id, counts)| (self.news.name(*id), (counts[0], counts[3])));
+        named.collect()
+    }
+
+    fn of_destination(pulse: &Pulse, (pending, failed): (u64, u64)) -> Check {
         let standing = &pulse.standing;
         let (condition, detail) = if let Some(held) = &standing.held {
             (Condition::Unhealthy, Some(format!("held since {}: {}", held.since, held.explanation)))
@@ -26,8 +35,10 @@ impl Health {
             (Condition::Unhealthy, Some(format!("fails again and again since {}", open.since)))
         } else if standing.paused {
             (Condition::Degraded, Some("paused; deliveries are kept".to_owned()))
-        } else if pulse.failing {
+        } else if pulse.failing && pending > 0 {
             (Condition::Degraded, Some("the last attempt failed; it is tried again".to_owned()))
+        } else if failed > 0 {
+            (Condition::Degraded, Some(format!("{failed} failed and wait for a person; see `tallyhook failed list`")))
         } else {
             (Condition::Healthy, None)
         };
@@ -50,8 +61,10 @@ impl HealthView for Health {
             Err(error) => Check { condition: Condition::Unhealthy, detail: Some(error.to_string()) },
         };
         let pulses = self.news.engine().map(|engine| engine.pulses()).unwrap_or_default();
+        let waiting = self.waiting();
+        let of = |name: &str| waiting.get(name).copied().unwrap_or_default();
         let external_apis: Vec<(String, Check)> =
-            pulses.iter().map(|pulse| (pulse.name.clone(), Self::of_destination(pulse))).collect();
+            pulses.iter().map(|pulse| (pulse.name.clone(), Self::of_destination(pulse, of(&pulse.name)))).collect();
         let core = webhook_endpoint.condition.max(database_connection.condition);
         // A destination that is down costs no event: it makes the whole worse, never unusable.
         let outside = external_apis

@@ -52,6 +52,9 @@ impl App {
         if let Some(certificate) = &self.certificate {
             certificate.reload()?;
         }
+        for what in waits_for_a_restart(&current, &fresh) {
+            tracing::warn!(what, "changed, and takes effect with the next restart");
+        }
         let names: Vec<String> = fresh.destinations.iter().map(|destination| destination.name.clone()).collect();
         let ids = self.store.name_destinations(&names)?;
         let rules = rules(&fresh, &ids);
@@ -71,4 +74,26 @@ impl App {
         *current = fresh;
         Ok(())
     }
+}
+
+/// What changed that neither keeps the rest from being taken over nor is taken over itself.
+fn waits_for_a_restart(current: &Config, fresh: &Config) -> Vec<&'static str> {
+    fn differ(a: &impl std::fmt::Debug, b: &impl std::fmt::Debug) -> bool {
+        format!("{a:?}") != format!("{b:?}")
+    }
+    let alerts = |config: &Config| -> Vec<(String, String, bool)> {
+        let of = |alert: &crate::config::Alert| {
+            (alert.name.clone(), alert.url.expose().to_owned(), alert.allow_private_addresses)
+        };
+        config.alerts.iter().map(of).collect()
+    };
+    let sections = [
+        ("[server]", differ(&current.server, &fresh.server)),
+        ("[store]", differ(&current.store, &fresh.store)),
+        ("[retention]", differ(&current.retention, &fresh.retention)),
+        ("[alerts]", alerts(current) != alerts(fresh)),
+        ("[alerting]", differ(&current.alerting, &fresh.alerting)),
+        ("[log]", differ(&current.log, &fresh.log)),
+    ];
+    sections.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| what).collect()
 }

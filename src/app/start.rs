@@ -226,6 +226,7 @@ impl App {
             space: Arc::clone(&space),
             news: Arc::clone(&news),
             clock: Arc::clone(&parts.clock),
+            reader: store.reader(),
         };
         let health = Arc::new(HealthPages::new(Arc::new(view), config.health.clone()));
         let door = Arc::new(WriterDoor { writer: writer.clone(), space: Arc::clone(&space) });

@@ -1,11 +1,14 @@
 //! The way to the books: the running daemon over its admin socket, else the store file itself.
 
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use serde_json::Value;
 
+use super::output::path;
 use super::{Failure, Setting};
 use crate::config::{Config, Location};
 use crate::delivery::client::{Client, ClientOptions, HttpClient};
@@ -19,6 +22,10 @@ use crate::store::{Listener, News, Opened, Store, StoreError, StoreSettings, Wri
 
 /// redb's page cache when the configuration can't be read, in bytes.
 const SMALL_CACHE: usize = 16 * 1024 * 1024;
+/// After so long without an answer the person is told.
+const SILENCE: Duration = Duration::from_secs(5);
+/// After so long more without an answer, what costs the daemon next to nothing is given up.
+const LONG_SILENCE: Duration = Duration::from_secs(15);
 /// Rows that wait to be printed.
 const ROWS_WAITING: usize = 256;
 
@@ -64,6 +71,7 @@ fn ask_daemon(
     let failed = |text: String| DaemonFailure::Failure(Failure::Failed(text));
     let json = serde_json::to_value(request).map_err(|error| failed(error.to_string()))?;
     let (sender, receiver) = sync_channel(ROWS_WAITING);
+    let shown = path(socket);
     let socket = socket.to_owned();
     // On a thread of its own, so that a list whose reader has gone need not be received to its end.
     let call = std::thread::spawn(move || {
@@ -72,7 +80,8 @@ fn ask_daemon(
         })
     });
     let mut taken = Ok(());
-    for row in receiver {
+    let first = first_row(&receiver, &shown, request).map_err(DaemonFailure::Failure)?;
+    for row in first.into_iter().chain(receiver) {
         if taken.is_ok() {
             taken = take(row, each_row);
         }
@@ -90,6 +99,33 @@ fn ask_daemon(
             Err(DaemonFailure::Failure(refused(OperatorError { status, message })))
         }
         Err(error @ (AdminError::Forbidden(_) | AdminError::Broken { .. })) => Err(failed(error.to_string())),
+    }
+}
+
+/// Waits for the first row; none when the answer has none. A daemon that is stuck does not hang up, so its silence is told,
+/// and ends the wait where an answer is a matter of moments.
+fn first_row(receiver: &Receiver<Value>, socket: &str, request: &Request) -> Result<Option<Value>, Failure> {
+    match receiver.recv_timeout(SILENCE) {
+        Ok(row) => return Ok(Some(row)),
+        Err(RecvTimeoutError::Disconnected) => return Ok(None),
+        Err(RecvTimeoutError::Timeout) => {}
+    }
+    let seconds = SILENCE.as_secs();
+    // The answer itself goes to standard output, if it comes.
+    let _ = writeln!(
+        io::stderr(),
+        "tallyhook: the running tallyhook has not answered on {socket} for {seconds} seconds; still waiting"
+    );
+    if !matches!(request, Request::Status | Request::DestinationsList) {
+        return Ok(receiver.recv().ok());
+    }
+    match receiver.recv_timeout(LONG_SILENCE) {
+        Ok(row) => Ok(Some(row)),
+        Err(RecvTimeoutError::Disconnected) => Ok(None),
+        Err(RecvTimeoutError::Timeout) => Err(Failure::Failed(format!(
+            "a tallyhook runs but does not answer on {socket}: it is stopped, stuck or overloaded; look at its log, and restart \
+             it if that does not pass"
+        ))),
     }
 }
 
@@ -114,7 +150,7 @@ fn ask_store(
     if matches!(location.store.try_exists(), Ok(false)) {
         return Err(Failure::Failed(format!(
             "there is no store yet: {} is not there; `tallyhook serve` makes it (or give the right --config)",
-            location.store.display()
+            path(&location.store)
         )));
     }
     // A person who looks need not have the secrets.
@@ -175,11 +211,11 @@ fn configured(config: &Config, clock: &SharedClock) -> Result<Configured, Failur
 
 fn unopened(error: StoreError, location: &Location) -> Failure {
     Failure::Failed(match error {
-        StoreError::InUse(path) => format!(
+        StoreError::InUse(store) => format!(
             "{} is in use by another tallyhook, but nobody answers on its admin socket {}: it is starting or stopping, or runs \
              with another configuration; try again, or give its --config",
-            path.display(),
-            location.socket.display()
+            path(&store),
+            path(&location.socket)
         ),
         other => other.to_string(),
     })

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::output::json_line;
+use super::output::{json_line, path};
 use super::{Failure, Setting};
 use crate::config::{Config, Destination, Source, Tls};
 use crate::destinations;
@@ -65,15 +65,18 @@ fn summary(config: &Config) -> Value {
             None => kind.default_events().iter().map(|event| event.name()).collect(),
         };
         let environments: Vec<&str> = destination.delivery.environments.iter().copied().map(Mode::name).collect();
-        json!({"name": destination.name, "kind": kind.kind(), "environments": environments, "events": events})
+        json!({
+            "name": destination.name, "kind": kind.kind(), "environments": environments, "events": events,
+            "default_events": destination.delivery.events.is_none(),
+        })
     };
     json!({
         "ok": true,
-        "file": config.file.as_ref().map(|file| file.display().to_string()),
+        "file": config.file.as_deref().map(path),
         "listen": config.server.listen.to_string(),
         "tls": if config.server.tls == Tls::Off { "off" } else { "files" },
-        "store": config.store.path.display().to_string(),
-        "admin_socket": config.admin.socket.display().to_string(),
+        "store": path(&config.store.path),
+        "admin_socket": path(&config.admin.socket),
         "sources": config.sources.iter().map(source).collect::<Vec<_>>(),
         "destinations": config.destinations.iter().map(destination).collect::<Vec<_>>(),
         "alerts": config.alerts.iter().map(|alert| alert.name.as_str()).collect::<Vec<_>>(),
@@ -87,7 +90,7 @@ fn page(config: &Config, summary: &Value, out: &mut dyn Write) -> std::io::Resul
         let words: Vec<String> = value.as_array().into_iter().flatten().map(text).collect();
         if words.is_empty() { "none".to_owned() } else { words.join(", ") }
     };
-    let origin = config.file.as_ref().map_or("the environment alone".to_owned(), |file| file.display().to_string());
+    let origin = config.file.as_deref().map_or("the environment alone".to_owned(), path);
     writeln!(out, "ok: {origin}")?;
     writeln!(out, "listens on {}, TLS {}", text(&summary["listen"]), text(&summary["tls"]))?;
     writeln!(out, "store {}, admin socket {}", text(&summary["store"]), text(&summary["admin_socket"]))?;
@@ -96,7 +99,11 @@ fn page(config: &Config, summary: &Value, out: &mut dyn Write) -> std::io::Resul
     }
     for destination in summary["destinations"].as_array().into_iter().flatten() {
         let (name, kind) = (text(&destination["name"]), text(&destination["kind"]));
-        let (modes, events) = (words(&destination["environments"]), words(&destination["events"]));
+        let modes = words(&destination["environments"]);
+        let events = match destination["default_events"].as_bool() {
+            Some(true) => "its default events".to_owned(),
+            _ => words(&destination["events"]),
+        };
         writeln!(out, "destination {name} ({kind}), {modes}: {events}")?;
     }
     writeln!(out, "alerts: {}", words(&summary["alerts"]))?;

@@ -17,7 +17,7 @@ use crate::operator::{Filter, Request};
 Examples:
   tallyhook deliveries list --destination crm --state pending
   tallyhook deliveries list --kind refund --since 7d --json
-  tallyhook deliveries show b12.3       with every attempt: what was sent, what came back")]
+  tallyhook deliveries show b12.3       every attempt and its answer")]
 pub(super) struct Deliveries {
     #[command(subcommand)]
     command: Command,

@@ -17,7 +17,7 @@ use crate::operator::Request;
 Examples:
   tallyhook destinations list
   tallyhook destinations pause crm      deliveries are kept, none is dropped
-  tallyhook destinations resume crm     also after a wrong key was corrected
+  tallyhook destinations resume crm     after mending a key, too
   tallyhook destinations test crm")]
 pub(super) struct Destinations {
     #[command(subcommand)]

@@ -116,15 +116,7 @@ fn replay(setting: &Setting<'_>, ids: Vec<String>, out: &mut dyn Write) -> Resul
         }
         match row["result"].as_str() {
             Some("refused") => {} // told at the end
-            Some("unchanged") => writeln!(out, "{id} says what it said before: nothing to add")?,
-            _ => {
-                let added = row["business_events_added"].as_array().into_iter().flatten();
-                let added: Vec<&str> = added.filter_map(Value::as_str).collect();
-                let added = if added.is_empty() { "no business events".to_owned() } else { added.join(", ") };
-                let (before, now) = (field(&row, "status_before"), field(&row, "status"));
-                let deliveries = field(&row, "deliveries_added");
-                writeln!(out, "{id} was {before} and is {now}: added {added}, {deliveries} deliveries")?;
-            }
+            _ => writeln!(out, "{}", replayed(&row))?,
         }
         Ok(())
     })?;
@@ -135,6 +127,31 @@ fn replay(setting: &Setting<'_>, ids: Vec<String>, out: &mut dyn Write) -> Resul
             Err(Failure::Failed(format!("{} of {all} were not replayed:\n  {}", reasons.len(), reasons.join("\n  "))))
         }
     }
+}
+
+/// What a replay did, in a line.
+fn replayed(row: &Value) -> String {
+    let id = field(row, "id");
+    if row["result"] == "unchanged" {
+        return format!("{id}: nothing to add, the books have all that it says");
+    }
+    let mut done = Vec::new();
+    if row["status_before"] != row["status"] {
+        done.push(format!("was {} and is {}", field(row, "status_before"), field(row, "status")));
+    }
+    for (what, name) in [("added", "business_events_added"), ("corrected", "business_events_corrected")] {
+        let kinds: Vec<String> =
+            row[name].as_array().into_iter().flatten().filter_map(Value::as_str).map(plain).collect();
+        if !kinds.is_empty() {
+            done.push(format!("{what} {}", kinds.join(", ")));
+        }
+    }
+    match row["deliveries_added"].as_u64() {
+        Some(0) | None => {}
+        Some(1) => done.push("1 new delivery".to_owned()),
+        Some(several) => done.push(format!("{several} new deliveries")),
+    }
+    format!("{id}: {}", done.join("; "))
 }
 
 /// One webhook on one screen.
@@ -212,4 +229,26 @@ fn business_event(event: &Value, out: &mut dyn Write) -> io::Result<()> {
         attempts(delivery, "      ", out)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_replay_is_told_in_a_line() {
+        let mut row = json!({
+            "id": "w1", "result": "replayed", "status_before": "unreadable", "status": "accepted",
+            "business_events_added": ["purchase"], "business_events_corrected": [], "deliveries_added": 2,
+        });
+        assert_eq!(replayed(&row), "w1: was unreadable and is accepted; added purchase; 2 new deliveries");
+        row["status_before"] = json!("accepted");
+        row["business_events_added"] = json!([]);
+        row["deliveries_added"] = json!(1);
+        assert_eq!(replayed(&row), "w1: 1 new delivery");
+        row["result"] = json!("unchanged");
+        assert!(replayed(&row).contains("nothing to add"));
+    }
 }

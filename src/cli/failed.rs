@@ -219,6 +219,10 @@ impl Told {
                 if row["request"].is_string() {
                     writeln!(out, "  > {}", field(row, "request"))?;
                 }
+                if row["then"].is_string() {
+                    writeln!(out, "  then, if that finds nobody:")?;
+                    writeln!(out, "  > {}", field(row, "then"))?;
+                }
             }
             "would_discard" => writeln!(out, "{id} would be discarded")?,
             "suppressed" => writeln!(out, "{id} is not sent: it is suppressed now ({reason})")?,

@@ -1,6 +1,7 @@
 //! Answers for people or programs.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -13,6 +14,11 @@ use crate::operator::{Filter, List, Request};
 /// Prints a row as JSON on its line.
 pub(super) fn json_line(out: &mut dyn Write, row: &Value) -> Result<(), Failure> {
     Ok(writeln!(out, "{row}")?)
+}
+
+/// A path for people: `/a/./b` is `/a/b`.
+pub(super) fn path(path: &Path) -> String {
+    path.components().collect::<PathBuf>().display().to_string()
 }
 
 /// How a list is shown.

@@ -26,6 +26,8 @@ enum Command {
     /// Refused requests, newest first, with what was found out about each
     List(RejectedList),
     /// Verify a kept request against today's secrets
+    // This version keeps none and says so; the name is reserved.
+    #[command(hide = true)]
     Retry {
         /// From the list, r12
         #[arg(value_name = "ID", required = true)]

@@ -23,8 +23,8 @@ use crate::sources::{self, Sample, SampleRequest};
 /// Arguments of `send`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Samples are signed with the source's own secret, so that they pass for genuine. They are test events (livemode: false), which
-live destinations do not get, unless --live is given: then a made-up sale reaches every destination.
+Samples are signed with the source's own secret, so that they pass for genuine. They are test events (livemode: \
+false), which live destinations do not get, unless --live is given: then a made-up sale reaches every destination.
 
 Examples:
   tallyhook send stripe
@@ -173,10 +173,31 @@ impl Route {
                 let body = String::from_utf8_lossy(&response.body).trim().to_owned();
                 Ok(Answer { status: response.status, body })
             }
-            Err(NoAnswer::NotSent(why) | NoAnswer::Unknown(why) | NoAnswer::Broken(why)) => Err(Failure::Failed(
-                format!("{why}; is `tallyhook serve` running? --url names another address than {}", self.url),
-            )),
+            Err(no_answer) => Err(Failure::Failed(unanswered(&no_answer, &self.url))),
         }
+    }
+}
+
+/// Why a sample was not answered, and what to do about it.
+fn unanswered(no_answer: &NoAnswer, url: &str) -> String {
+    match no_answer {
+        NoAnswer::NotSent(why) => {
+            format!("{why}; is `tallyhook serve` running? --url names another address than {url}")
+        }
+        NoAnswer::Unknown(why) => format!("{why}; `tallyhook events list` shows whether it was taken in"),
+        // What rustls has no sentence for comes as its name.
+        NoAnswer::Broken(why) if why.contains("CaUsedAsEndEntity") => format!(
+            "the certificate at {url} can't be a server's: it is self-signed and marked as an authority (CA:TRUE), which may \
+             only sign others, so that senders refuse it too. `openssl req -x509` makes one for tests with -addext \
+             basicConstraints=critical,CA:FALSE; --url posts to another address, say of a proxy in front"
+        ),
+        NoAnswer::Broken(why) if why.contains("issued for another name") => {
+            format!("{why} than {url}; the name is that of server.public_url, or give the right one with --url")
+        }
+        NoAnswer::Broken(why) if why.contains("certificate is not trusted") => {
+            format!("{why}; senders refuse it too. --url names another address than {url}")
+        }
+        NoAnswer::Broken(why) => format!("{why}; --url names another address than {url}"),
     }
 }
 
@@ -222,6 +243,19 @@ mod tests {
         assert_eq!(with_path("https://a.example/", "stripe"), "https://a.example/api/webhooks/stripe");
         assert_eq!(with_path("http://[::1]:80", "s"), "http://[::1]:80/api/webhooks/s");
         assert_eq!(with_path("https://a.example/api/webhooks/x", "stripe"), "https://a.example/api/webhooks/x");
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_told_in_words() {
+        let url = "https://localhost:8443/api/webhooks/stripe";
+        let told = |no_answer| unanswered(&no_answer, url);
+        let untrusted = "no connection to localhost:8443: its certificate is not trusted: ";
+        let authority = told(NoAnswer::Broken(format!("{untrusted}Other(OtherError(CaUsedAsEndEntity))")));
+        assert!(authority.contains("CA:TRUE") && authority.contains("--url") && !authority.contains("Other("));
+        let other_name = told(NoAnswer::Broken(format!("{untrusted}it was issued for another name")));
+        assert!(other_name.contains("server.public_url") && !other_name.contains("serve` running"), "{other_name}");
+        assert!(told(NoAnswer::NotSent("no connection".into())).contains("`tallyhook serve` running?"));
+        assert!(told(NoAnswer::Unknown("no answer".into())).contains("events list"));
     }
 
     #[test]

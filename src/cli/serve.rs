@@ -14,13 +14,13 @@ use crate::telemetry;
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-SIGTERM finishes what is under way and stops. SIGHUP reads the configuration again; when something is wrong with it the old
-one stays in force, and the log says why.
+SIGTERM finishes what is under way and stops. SIGHUP reads the configuration again; when something is wrong with it \
+the old one stays in force, and the log says why.
 
 Examples:
   tallyhook serve
   tallyhook serve --config ./tallyhook.toml
-  STRIPE_WEBHOOK_SECRET=whsec_… GA4_MEASUREMENT_ID=G-… GA4_API_SECRET=… tallyhook serve")]
+  STRIPE_WEBHOOK_SECRET=whsec_… tallyhook serve")]
 pub(super) struct Serve {}
 
 impl Serve {

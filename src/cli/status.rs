@@ -14,8 +14,8 @@ use crate::operator::Request;
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Asks the running tallyhook; when none runs, its store file. `ok` in the JSON says whether anything needs a person; the exit code
-only says whether the page could be made.
+Asks the running tallyhook; when none runs, its store file. In the JSON `ok` says whether anything needs a person; \
+the exit code only says whether the page could be made.
 
 Examples:
   tallyhook status
@@ -36,17 +36,24 @@ impl Status {
     }
 }
 
+/// Without the columns of what waits.
+const WITHOUT_PENDING: usize = 7;
+
 fn page(row: &Value, out: &mut dyn Write) -> io::Result<()> {
     let problems: Vec<&str> = row["problems"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    if problems.is_empty() {
-        writeln!(out, "all is well")?;
+    let running = if row["running"] == true { "tallyhook is running" } else { "tallyhook is not running" };
+    match problems.len() {
+        0 => writeln!(out, "all is well: {running}, nothing needs you")?,
+        1 => writeln!(out, "{running}; 1 thing needs you:")?,
+        several => writeln!(out, "{running}; {several} things need you, the worst first:")?,
     }
     for problem in problems {
         writeln!(out, "! {}", plain(problem))?;
     }
     writeln!(out)?;
     table(&SOURCES, &row["sources"], out)?;
-    table(&DESTINATIONS, &row["destinations"], out)?;
+    let waiting = row["deliveries"]["pending"].as_u64().unwrap_or(1) > 0;
+    table(if waiting { &DESTINATIONS } else { &DESTINATIONS[..WITHOUT_PENDING] }, &row["destinations"], out)?;
     let counts = &row["deliveries"];
     writeln!(
         out,
@@ -81,5 +88,35 @@ fn bytes(value: &Value) -> String {
         Some(bytes) if bytes < 10 << 20 => format!("{} KiB", bytes >> 10),
         Some(bytes) => format!("{} MiB", bytes >> 20),
         None => "unknown size".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn shown(row: &Value) -> String {
+        let mut out = Vec::new();
+        page(row, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_first_line_says_whether_anything_needs_a_person() {
+        let mut row = json!({
+            "running": true, "problems": [], "deliveries": {"pending": 0},
+            "destinations": [{"name": "crm", "state": "active"}],
+        });
+        assert!(shown(&row).starts_with("all is well: tallyhook is running"), "{}", shown(&row));
+        assert!(!shown(&row).contains("NEXT ATTEMPT"), "nothing waits");
+        row["deliveries"]["pending"] = json!(3);
+        assert!(shown(&row).contains("NEXT ATTEMPT"));
+        row["problems"] = json!(["crm is held", "1 delivery to ga4 failed"]);
+        row["running"] = json!(false);
+        let page = shown(&row);
+        assert!(page.starts_with("tallyhook is not running; 2 things need you"), "{page}");
+        assert_eq!(page.lines().nth(1), Some("! crm is held"));
     }
 }

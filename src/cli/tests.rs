@@ -128,6 +128,29 @@ fn every_command_shows_examples() {
 }
 
 #[test]
+fn paragraphs_are_left_to_the_terminal_and_examples_fit_into_it() {
+    let cli = Cli::command();
+    for command in std::iter::once(&cli).chain(cli.get_subcommands()) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines: Vec<&str> = help.lines().collect();
+        for pair in lines.windows(2) {
+            let broken = !pair[0].is_empty() && !pair[1].is_empty() && !pair[1].starts_with("  ");
+            assert!(!broken, "a line break inside a paragraph of {}: {pair:?}", command.get_name());
+        }
+        for example in lines.iter().filter(|line| line.starts_with("  ")) {
+            assert!(example.chars().count() <= 80, "{example}");
+        }
+    }
+}
+
+#[test]
+fn what_is_reserved_is_not_advertised() {
+    let cli = Cli::command();
+    let rejected = cli.find_subcommand("rejected").unwrap();
+    assert!(rejected.find_subcommand("retry").unwrap().is_hide_set());
+}
+
+#[test]
 fn the_sample_that_init_writes_is_not_overwritten_and_only_wants_secrets() {
     let place = Place::with("");
     let file = place.path("new/tallyhook.toml");
@@ -146,8 +169,14 @@ fn check_tells_every_mistake_or_what_the_configuration_amounts_to() {
     assert_eq!(summary["sources"][0]["url"], "http://127.0.0.1:1/api/webhooks/stripe");
     assert_eq!(summary["destinations"][0]["kind"], "rest");
     let page = place.run("check").unwrap();
-    assert!(page.starts_with("ok: ") && page.contains("destination crm (rest)"), "{page}");
+    assert!(page.starts_with("ok: ") && page.contains("destination crm (rest), live: its default events"), "{page}");
     assert!(!page.contains("made_for_these_tests"), "{page}");
+
+    let chosen = CONFIGURATION.replace("tallyhook.redb", "./state/./tallyhook.redb");
+    let place = Place::with(&format!("{chosen}events = [\"purchase\", \"refund\"]\n"));
+    let page = place.run("check").unwrap();
+    assert!(page.contains("destination crm (rest), live: purchase, refund\n"), "{page}");
+    assert!(page.contains("/state/tallyhook.redb,") && !page.contains("/./"), "{page}");
 
     let place = Place::with("[server]\nlisten = 5\n[stor]\n");
     let text = wrong(place.run("check"));

@@ -187,7 +187,7 @@ mod tests {
         let shop = shop();
         let claim = |event: &Signed| match shop.source.interpret(&event.body).unwrap().meaning {
             Meaning::Statement(statement) => *statement,
-            Meaning::Ignored => panic!("{} is ignored", event.event_type),
+            Meaning::Ignored | Meaning::Undigested => panic!("{} is ignored", event.event_type),
         };
         let [intent, paid, _] = shop.first_invoice(5).unwrap();
         let invoice = claim(&paid);

@@ -1,7 +1,9 @@
 //! The end of a rehearsal: does everything agree with everything?
 
 use std::collections::BTreeMap;
+use std::env;
 use std::io;
+use std::path::{Path, PathBuf};
 
 use super::DemoError;
 use super::books::{self, Counted};
@@ -186,6 +188,7 @@ fn some(count: usize, what: &str) -> String {
 /// When output can't be written.
 pub fn invite(stage: &Stage, printer: &mut Printer<'_>) -> io::Result<()> {
     let file = stage.config_file();
+    let call = format!("{} --config {}", quoted(&program()), quoted(&file));
     let file = file.display();
     printer.line(format_args!(
         "
@@ -195,9 +198,11 @@ The rehearsal stays up until Ctrl-C. What arrives is shown here.
    configuration   {file}
    admin socket    {}
 
-   tallyhook --config {file} send stripe --live
-   tallyhook --config {file} status
-   tallyhook --config {file} deliveries list
+In another terminal:
+
+   {call} send stripe --live
+   {call} status
+   {call} deliveries list
 ",
         stage.app.public_address().port(),
         super::stage::PATH,
@@ -205,9 +210,30 @@ The rehearsal stays up until Ctrl-C. What arrives is shown here.
     ))
 }
 
+/// This program as a shell in any folder finds it: by its name when it was called by that, else by its place.
+fn program() -> PathBuf {
+    match env::args_os().next().map(PathBuf::from) {
+        Some(called) if called.components().count() == 1 && !called.is_absolute() => called,
+        called => env::current_exe().ok().or(called).unwrap_or_else(|| PathBuf::from("tallyhook")),
+    }
+}
+
+/// A path as one word of a shell's command line.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%=".contains(&byte);
+    if text.bytes().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_one_word_for_a_shell() {
+        assert_eq!(quoted(Path::new("/usr/bin/tallyhook")), "/usr/bin/tallyhook");
+        assert_eq!(quoted(Path::new("/home/a b/it's")), r"'/home/a b/it'\''s'");
+    }
 
     #[test]
     fn amounts_are_read_back() {

@@ -71,14 +71,18 @@ fn by_status(exchange: &Exchange, status: u16) -> Outcome {
                 "{answered}: the key may not do this; give it the right at the destination, or use another key"
             ),
         },
-        408 | 423 | 425 | 477 => Outcome::Retry { explanation: format!("{answered}; it is tried again"), after },
+        408 | 425 => Outcome::Retry { explanation: format!("{answered}; it is tried again"), after },
         429 => Outcome::SlowDown { after },
         404 | 405 | 410 => permanent("look whether `endpoint`, `base_url` and the ids in the configuration are right"),
         413 | 414 | 431 => permanent("the request is too large for it"),
         400..=499 => permanent(""),
-        501 | 505 => permanent("look whether `endpoint` or `base_url` names the right service"),
         _ => Outcome::Retry { explanation: format!("{answered}; it is tried again"), after },
     }
+}
+
+/// Whether an answer is a web page: a proxy or a login form spoke, not the destination.
+pub fn is_page(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"<")
 }
 
 /// `it answered 422 with “…”`, the excerpt only where there is one.
@@ -248,8 +252,8 @@ mod tests {
             ("broken", &[300, 301, 302, 307, 308, 401, 402]),
             ("forbidden", &[403]),
             ("slow down", &[429]),
-            ("retry", &[408, 423, 425, 477, 500, 502, 503, 504, 520, 524, 527, 529, 530, 599, 0, 100, 999]),
-            ("permanent", &[400, 404, 405, 406, 409, 410, 411, 413, 414, 415, 422, 431, 451, 499, 501, 505]),
+            ("retry", &[408, 425, 500, 501, 502, 503, 504, 505, 520, 524, 527, 529, 530, 599, 0, 100, 999]),
+            ("permanent", &[400, 404, 405, 406, 409, 410, 411, 413, 414, 415, 422, 423, 431, 451, 477, 499]),
         ] {
             for &status in statuses {
                 assert_eq!(name(status), meaning, "{status}");

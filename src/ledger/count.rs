@@ -29,6 +29,9 @@ pub fn plan_intake(workspace: &mut Workspace<'_>, rules: &Rules, intake: &Intake
     };
     let id = workspace.new_webhook_id();
     let mut webhook = webhook_of(id, intake, interpreted);
+    if interpreted.meaning == Meaning::Undigested {
+        webhook.status = Status::Unreadable;
+    }
     if let Meaning::Statement(statement) = &interpreted.meaning {
         let counted = count(workspace, rules, &webhook, &interpreted.scope, statement, false)?;
         webhook.status = Status::Accepted;
@@ -56,6 +59,9 @@ pub fn plan_again(
     webhook.created = interpreted.created;
     webhook.notes.clone_from(&interpreted.notes);
     webhook.status = Status::Ignored;
+    if interpreted.meaning == Meaning::Undigested {
+        webhook.status = Status::Unreadable;
+    }
     if let Meaning::Statement(statement) = &interpreted.meaning {
         let counted = count(workspace, rules, &webhook, &interpreted.scope, statement, true)?;
         webhook.status = Status::Accepted;

@@ -23,6 +23,9 @@ pub struct Occasion<'a> {
     pub again: bool,
 }
 
+/// An event is not late before this age, however short the settling: providers tell the time in whole seconds, and take a while.
+const USUAL_LAG: Duration = Duration::from_secs(60);
+
 /// When what waits is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
@@ -35,8 +38,7 @@ pub struct Timing {
 impl Timing {
     /// For an event that was said at one moment and came at another.
     pub fn of(source: SourceRules, received_at: Timestamp, said_at: Timestamp) -> Self {
-        // Providers tell the time in whole seconds: an event of just now may look a second old.
-        let late = received_at.since(said_at) > source.settle.saturating_add(Duration::from_secs(1));
+        let late = received_at.since(said_at) > source.settle.max(USUAL_LAG);
         let sale = match (source.settle.is_zero(), late) {
             (true, _) => received_at,
             (false, true) => received_at.after(source.settle_late),

@@ -161,6 +161,7 @@ fn report_on_contact(
     contact: ContactId,
 ) -> BooksResult<()> {
     let now = workspace.now;
+    let tried = contact;
     let contact = workspace.live_contact(contact)?;
     let of_destination = rules.destination(report.destination);
     let policy = match report.told.last() {
@@ -170,10 +171,13 @@ fn report_on_contact(
         }
         None => None,
     };
+    for (event, _) in &report.dropped {
+        leave_queue(workspace, report.destination, contact, *event)?;
+    }
     let sync = workspace.sync(report.destination, contact)?;
     sync.schedule.started_at = None;
-    sync.pending.retain(|id| !report.dropped.iter().any(|(dropped, _)| dropped == id));
-    if report.finished.remote_id.is_some() {
+    // A late result of a contact that proved to be this one must not replace what the survivor is known by.
+    if report.finished.remote_id.is_some() && (sync.remote_id.is_none() || tried == contact) {
         sync.remote_id.clone_from(&report.finished.remote_id);
     }
     if sync.external_id.is_none() {
@@ -194,6 +198,11 @@ fn report_on_contact(
     }
     let verdict = judge(&report.finished.outcome, policy, report.probe);
     if verdict == Verdict::Unchanged {
+        for (id, _) in &report.told {
+            if let Some(delivery) = find(workspace.business_event_mut(*id)?, report.destination) {
+                delivery.last_status = report.status().or(delivery.last_status);
+            }
+        }
         return Ok(());
     }
     let default = RetrySchedule::default();
@@ -206,8 +215,10 @@ fn report_on_contact(
         };
         release::tell_again(workspace, rules, &scope, webhook, contact, &[report.destination])?;
     }
+    for event in &over.events {
+        leave_queue(workspace, report.destination, contact, *event)?;
+    }
     let sync = workspace.sync(report.destination, contact)?;
-    sync.pending.retain(|id| !over.events.contains(id));
     sync.schedule = match (&verdict, fewest) {
         // News that came meanwhile made the row due earlier than the schedule would; the destination has just failed.
         (Verdict::Again { wish, .. }, Some(attempts)) => {
@@ -220,6 +231,23 @@ fn report_on_contact(
         sync.waiting_since = now;
     }
     Ok(())
+}
+
+/// Takes a delivery that is over out of its queue: that of the contact it was sent for, or whose it proved to be meanwhile.
+fn leave_queue(
+    workspace: &mut Workspace<'_>,
+    destination: DestinationId,
+    contact: ContactId,
+    event: BusinessEventId,
+) -> BooksResult<()> {
+    release::dequeue(workspace, destination, contact, event)?;
+    match workspace.business_event(event)?.contact {
+        Some(owner) => {
+            let owner = workspace.live_contact(owner)?;
+            release::dequeue(workspace, destination, owner, event)
+        }
+        None => Ok(()),
+    }
 }
 
 /// Deliveries that left a contact's queue.

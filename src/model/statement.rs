@@ -73,6 +73,8 @@ impl Interpreted {
 pub enum Meaning {
     /// Stored and otherwise left alone.
     Ignored,
+    /// Genuine, but more than our own code can digest: stored, shown, and taken up again by a later version.
+    Undigested,
     /// It says something about an object.
     Statement(Box<Statement>),
 }

@@ -6,7 +6,7 @@ use super::desk::{Desk, broken, missing, unread, unwritten};
 use super::failed::refusal;
 use super::filter::find_destination;
 use super::pages::one;
-use super::reading::{Names, standing, standing_name, time};
+use super::reading::{Names, not_before, standing, standing_name, time};
 use crate::destinations::{Exchange, status};
 use crate::http::admin::{OperatorError, OperatorRows};
 use crate::ledger::books::Books;
@@ -63,7 +63,10 @@ fn describe(
         "state": standing_name(&standing),
         "configured": kind.is_some(),
         "oldest_pending_at": oldest.map(time),
-        "next_attempt_at": due.filter(|due| due.at < Timestamp::FAR_FUTURE).map(|due| time(due.at)),
+        "next_attempt_at": due
+            .filter(|due| due.at < Timestamp::FAR_FUTURE)
+            .and_then(|due| not_before(&standing, due.at))
+            .map(time),
         "not_before": standing.not_before.filter(|at| *at > now).map(time),
         "held": standing.held.as_ref().map(|held| json!({
             "since": time(held.since), "reason": held.explanation, "next_look_at": time(held.probe_at),

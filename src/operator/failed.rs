@@ -12,7 +12,7 @@ use super::filter::{OF_FAILED, Sieve, wrong};
 use super::pages::{Batch, PAGE, in_batches, one};
 use super::reading::{Names, Reading};
 use super::request::{List, Selection};
-use crate::destinations::{Admission, Job, Step, Style};
+use crate::destinations::{Admission, Exchange, HttpResponse, Job, Method, Step, Style};
 use crate::http::admin::{OperatorError, OperatorRows};
 use crate::ledger::books::{Books, BooksError, BooksResult};
 use crate::ledger::decide;
@@ -161,19 +161,21 @@ fn retried(
     })
 }
 
-/// What a retry would do, worked out by the same plan without writing it: the row shows the first request.
+/// What a retry would do, worked out by the same plan without writing it: the row shows the first request, and when that only
+/// looks for the person, what follows if nobody is found.
 fn rehearse(desk: &Desk, snapshot: &Snapshot, rules: &Rules, names: &Names, id: DeliveryId) -> Value {
     let mut workspace = Workspace::new(snapshot, desk.clock.now());
     let planned = decide::plan_retry(&mut workspace, rules, id);
-    let request = planned.and_then(|()| {
+    let requests = planned.and_then(|()| {
         // A destination that can't digest it costs this row alone.
-        catch_unwind(AssertUnwindSafe(|| first_request(&mut workspace, rules, id)))
+        catch_unwind(AssertUnwindSafe(|| first_requests(&mut workspace, rules, id)))
             .unwrap_or_else(|_| Err(BooksError::Refused("a defect of tallyhook; its log says where".to_owned())))
     });
-    match request {
-        Ok(Ok(request)) => {
+    match requests {
+        Ok(Ok(requests)) => {
             let mut row = answer(names, id, "would_retry", None);
-            row["request"] = json!(request);
+            row["request"] = json!(requests.first());
+            row["then"] = json!(requests.get(1));
             row
         }
         Ok(Err(suppressed)) => answer(names, id, "would_suppress", Some(suppressed)),
@@ -181,15 +183,17 @@ fn rehearse(desk: &Desk, snapshot: &Snapshot, rules: &Rules, names: &Names, id: 
     }
 }
 
-/// The first request of a planned retry as it may be shown; or the rule by which there is none.
-fn first_request(
+/// The first request of a planned retry as it may be shown, and what follows a search that finds nobody; or the rule by which
+/// there is none.
+fn first_requests(
     workspace: &mut Workspace<'_>,
     rules: &Rules,
     id: DeliveryId,
-) -> BooksResult<Result<Option<String>, String>> {
-    let Some(rules) = rules.destination(id.destination) else { return Ok(Ok(None)) };
+) -> BooksResult<Result<Vec<String>, String>> {
+    let nothing = || Ok(Ok(Vec::new()));
+    let Some(rules) = rules.destination(id.destination) else { return nothing() };
     let event = workspace.business_event(id.event)?.clone();
-    let Some(delivery) = delivery_of(&event, id.destination).cloned() else { return Ok(Ok(None)) };
+    let Some(delivery) = delivery_of(&event, id.destination).cloned() else { return nothing() };
     if let State::Suppressed { rule, .. } = delivery.state {
         return Ok(Err(rule.name().to_owned()));
     }
@@ -211,7 +215,7 @@ fn first_request(
         sync = Some(known);
     }
     if events.is_empty() {
-        return Ok(Ok(None));
+        return nothing();
     }
     let key = id.to_string();
     let job = Job {
@@ -222,10 +226,15 @@ fn first_request(
         sync: sync.as_ref(),
         now: workspace.now,
     };
-    Ok(Ok(match rules.destination.step(&job, &[]) {
-        Step::Send(request) => Some(request.shown()),
-        Step::Done(_) => None,
-    }))
+    let Step::Send(request) = rules.destination.step(&job, &[]) else { return nothing() };
+    let mut shown = vec![request.shown()];
+    if request.method == Method::Get {
+        let nobody = HttpResponse { status: 200, retry_after: None, body: b"[]".to_vec() };
+        if let Step::Send(next) = rules.destination.step(&job, &[Exchange { request, reply: Ok(nobody) }]) {
+            shown.push(next.shown());
+        }
+    }
+    Ok(Ok(shown))
 }
 
 fn delivery_of(event: &BusinessEvent, destination: DestinationId) -> Option<&Delivery> {

@@ -87,7 +87,7 @@ impl<'a> Reading<'a> {
             "state": delivery.state.name(),
             "attempts": schedule.attempts,
             "generation": delivery.generation,
-            "next_attempt_at": (pending && schedule.due_at < Timestamp::FAR_FUTURE).then(|| time(schedule.due_at)),
+            "next_attempt_at": if pending { self.next_attempt(delivery, &schedule).map(time) } else { None },
             "deadline": delivery.deadline.map(time),
             "reason": Value::Null,
             "last_status": delivery.last_status,
@@ -178,6 +178,15 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// When a pending delivery is tried next; none while its destination is paused.
+    fn next_attempt(&self, delivery: &Delivery, schedule: &Schedule) -> Option<Timestamp> {
+        let at = match self.standings.get(&delivery.destination) {
+            Some(standing) if !delivery.schedule.settling => not_before(standing, schedule.due_at)?,
+            _ => schedule.due_at,
+        };
+        (at < Timestamp::FAR_FUTURE).then_some(at)
+    }
+
     /// The attempts of a delivery, oldest first. Those of a contact destination are kept for the contact; the ones made while
     /// this delivery waited are its own.
     fn attempts(&self, event: &BusinessEvent, delivery: &Delivery) -> Result<Vec<AttemptRow>, OperatorError> {
@@ -202,6 +211,16 @@ impl<'a> Reading<'a> {
         attempts.retain(|row| row.attempt.at >= event.created_at && row.attempt.at <= ended_at);
         Ok(attempts)
     }
+}
+
+/// What a destination's own state makes of the moment at which something is due; none while it is paused.
+pub(super) fn not_before(standing: &Standing, due_at: Timestamp) -> Option<Timestamp> {
+    if standing.paused {
+        return None;
+    }
+    let held = standing.held.as_ref().map(|held| held.probe_at);
+    let open = standing.breaker.open().map(|open| open.probe_at);
+    [Some(due_at), standing.not_before, held, open].into_iter().flatten().max()
 }
 
 /// What a destination as a whole is doing: as the daemon has it, else as it was last written down.

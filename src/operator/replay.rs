@@ -1,6 +1,6 @@
 //! Stored webhooks interpreted again: what an older version or setting left out is added, nothing is done twice.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::{Value, json};
@@ -9,13 +9,15 @@ use super::desk::{Desk, broken, unread, unwritten};
 use super::events::find;
 use super::failed::refusal;
 use super::filter::wrong;
-use super::pages::{Batch, in_batches};
+use super::pages::{Batch, PAGE, in_batches};
 use crate::http::admin::{OperatorError, OperatorRows};
 use crate::ledger::books::Books;
+use crate::model::business_event::BusinessEvent;
+use crate::model::delivery::Delivery;
 use crate::model::id::{BusinessEventId, WebhookId};
 use crate::model::statement::Interpreted;
 use crate::model::webhook::Webhook;
-use crate::store::{Command, Snapshot};
+use crate::store::{Command, Page, Snapshot};
 
 /// Interprets webhooks again, one after the other.
 pub(super) fn replay(desk: &Desk, ids: Vec<String>) -> Result<OperatorRows, OperatorError> {
@@ -32,17 +34,15 @@ pub(super) fn replay(desk: &Desk, ids: Vec<String>) -> Result<OperatorRows, Oper
 
 fn replay_one(desk: &Desk, id: &str) -> Result<Value, OperatorError> {
     let refused = |id: &str, reason: String| json!({"id": id, "result": "refused", "reason": reason});
-    let (before, webhook, interpreted) = {
-        let snapshot = desk.snapshot()?;
-        let webhook = match find(desk, &snapshot, id) {
-            Ok(webhook) => webhook,
-            Err(error) if error.status == 404 => return Ok(refused(id, error.message)),
-            Err(error) => return Err(error),
-        };
-        match interpret(desk, &snapshot, &webhook)? {
-            Ok(interpreted) => (Told::read(&snapshot, webhook.id)?, webhook, interpreted),
-            Err(reason) => return Ok(refused(&webhook.id.to_string(), reason)),
-        }
+    let before = desk.snapshot()?;
+    let webhook = match find(desk, &before, id) {
+        Ok(webhook) => webhook,
+        Err(error) if error.status == 404 => return Ok(refused(id, error.message)),
+        Err(error) => return Err(error),
+    };
+    let interpreted = match interpret(desk, &before, &webhook)? {
+        Ok(interpreted) => interpreted,
+        Err(reason) => return Ok(refused(&webhook.id.to_string(), reason)),
     };
     let reply = desk.writer.run(Command::Reinterpret(webhook.id, Box::new(interpreted)));
     if let Err(error) = &reply {
@@ -51,17 +51,18 @@ fn replay_one(desk: &Desk, id: &str) -> Result<Value, OperatorError> {
     if let Some(reason) = refusal(reply) {
         return Ok(refused(&webhook.id.to_string(), reason));
     }
-    let after = Told::read(&desk.snapshot()?, webhook.id)?;
-    let added: Vec<&str> = after.kinds_not_in(&before);
-    let deliveries = after.deliveries.saturating_sub(before.deliveries);
-    let changed = before != after;
+    let after = desk.snapshot()?;
+    let now = after.webhook(webhook.id).map_err(unread)?.unwrap_or_else(|| webhook.clone());
+    let Difference { added, corrected, deliveries } = Difference::between(&before, &after, &webhook, &now)?;
+    let changed = webhook.status != now.status || deliveries > 0 || !added.is_empty() || !corrected.is_empty();
     Ok(json!({
         "id": webhook.id.to_string(),
         "result": if changed { "replayed" } else { "unchanged" },
         "reason": Value::Null,
-        "status_before": before.status,
-        "status": after.status,
+        "status_before": webhook.status.name(),
+        "status": now.status.name(),
         "business_events_added": added,
+        "business_events_corrected": corrected,
         "deliveries_added": deliveries,
     }))
 }
@@ -89,31 +90,82 @@ fn interpret(
     })
 }
 
-/// What a webhook has come to.
-#[derive(PartialEq, Eq)]
-struct Told {
-    status: &'static str,
-    events: BTreeMap<BusinessEventId, String>,
+/// What a replay did to the books, whatever the webhook itself is said to tell of: others may have told the same before.
+struct Difference {
+    /// Kinds of the business events that were not there before.
+    added: Vec<String>,
+    /// Kinds of those that were there and now say something else.
+    corrected: Vec<String>,
+    /// Deliveries that were not there before.
     deliveries: usize,
 }
 
-impl Told {
-    fn read(snapshot: &Snapshot, id: WebhookId) -> Result<Self, OperatorError> {
-        let Some(webhook) = snapshot.webhook(id).map_err(unread)? else {
-            return Ok(Self { status: "gone", events: BTreeMap::new(), deliveries: 0 });
-        };
-        let ids: BTreeSet<BusinessEventId> = webhook.business_events.iter().copied().collect();
-        let (mut events, mut deliveries) = (BTreeMap::new(), 0);
+impl Difference {
+    /// Between two moments, for one webhook as it was and as it is.
+    fn between(before: &Snapshot, after: &Snapshot, was: &Webhook, is: &Webhook) -> Result<Self, OperatorError> {
+        let mut ids: BTreeSet<BusinessEventId> =
+            was.business_events.iter().chain(&is.business_events).copied().collect();
+        ids.extend(events_of_sale(after, is)?);
+        ids.extend(begun_since(before, after, is.id)?);
+        let mut difference = Self { added: Vec::new(), corrected: Vec::new(), deliveries: 0 };
         for id in ids {
-            if let Some(event) = snapshot.business_event(id).map_err(unread)? {
-                deliveries += event.deliveries.len();
-                events.insert(id, event.kind.name().to_owned());
+            let Some(now) = after.business_event(id).map_err(unread)? else { continue };
+            match before.business_event(id).map_err(unread)? {
+                None => {
+                    difference.added.push(now.kind.name().to_owned());
+                    difference.deliveries += now.deliveries.len();
+                }
+                Some(known) => {
+                    if says_other(&known, &now) {
+                        difference.corrected.push(now.kind.name().to_owned());
+                    }
+                    let is_new = |delivery: &&Delivery| {
+                        !known.deliveries.iter().any(|known| known.destination == delivery.destination)
+                    };
+                    difference.deliveries += now.deliveries.iter().filter(is_new).count();
+                }
             }
         }
-        Ok(Self { status: webhook.status.name(), events, deliveries })
+        Ok(difference)
     }
+}
 
-    fn kinds_not_in(&self, before: &Self) -> Vec<&str> {
-        self.events.iter().filter(|(id, _)| !before.events.contains_key(id)).map(|(_, kind)| kind.as_str()).collect()
+/// Whether a business event was corrected. Its deliveries go their own way meanwhile.
+fn says_other(known: &BusinessEvent, now: &BusinessEvent) -> bool {
+    (&known.kind, known.amount, &known.transaction_id, &known.facts.details)
+        != (&now.kind, now.amount, &now.transaction_id, &now.facts.details)
+}
+
+/// The business events of the sale that a webhook belongs to.
+fn events_of_sale(snapshot: &Snapshot, webhook: &Webhook) -> Result<Vec<BusinessEventId>, OperatorError> {
+    let mut next = webhook.group;
+    while let Some(id) = next {
+        let Some(group) = snapshot.group(id).map_err(unread)? else { break };
+        if group.merged_into.is_none() {
+            return Ok(group.events.into_iter().map(|(_, event)| event).collect());
+        }
+        next = group.merged_into;
+    }
+    Ok(Vec::new())
+}
+
+/// The business events that a webhook gave rise to since a moment, in whatever sale or none.
+fn begun_since(before: &Snapshot, after: &Snapshot, webhook: WebhookId) -> Result<Vec<BusinessEventId>, OperatorError> {
+    let newest = before.business_events(Page { before: None, limit: 1 }).map_err(broken)?.first().map(|event| event.id);
+    let (mut begun, mut page) = (Vec::new(), Page { before: None, limit: PAGE });
+    loop {
+        let events = after.business_events(page).map_err(broken)?;
+        for event in &events {
+            if newest.is_some_and(|newest| event.id <= newest) {
+                return Ok(begun);
+            }
+            if event.webhook == webhook {
+                begun.push(event.id);
+            }
+        }
+        match events.last() {
+            Some(last) if events.len() == PAGE => page.before = Some(last.id.0),
+            _ => return Ok(begun),
+        }
     }
 }

@@ -18,6 +18,8 @@ use crate::store::{Page, Snapshot};
 
 /// The newest webhooks that are looked at for unreadable ones.
 const LOOKED_AT: usize = 1000;
+/// Fewer refused requests than this are somebody's stray scan; more are a wrong secret, a wrong clock or a trial.
+const MANY_REFUSALS: usize = 5;
 /// How long a refused request is worth a word.
 const LATELY: Duration = Duration::from_secs(86_400);
 
@@ -28,7 +30,7 @@ pub(super) fn status(desk: &Desk) -> Result<OperatorRows, OperatorError> {
     let destinations = describe_all(desk, &snapshot, &totals)?;
     let since = Some(desk.clock.now().before(LATELY));
     let refused = rejected::find(desk, &RejectedFilter { since, ..RejectedFilter::default() })?;
-    let problems = problems(desk, &snapshot, &totals, &destinations, &refused)?;
+    let problems = problems(desk, &snapshot, &destinations, &refused)?;
     let configured = desk.configured();
     let file_bytes = std::fs::metadata(&configured.store).map(|file| file.len()).ok();
     let mut deliveries = json!({});
@@ -39,6 +41,7 @@ pub(super) fn status(desk: &Desk) -> Result<OperatorRows, OperatorError> {
         "ok": problems.is_empty(),
         "running": desk.live.is_some(),
         "problems": problems,
+        "hints": hints(desk, &totals),
         "events": totals.webhooks,
         "deliveries": deliveries,
         "sources": sources(desk, &totals, &refused),
@@ -71,7 +74,6 @@ fn sources(desk: &Desk, totals: &Totals, refused: &[Rejected]) -> Value {
 fn problems(
     desk: &Desk,
     snapshot: &Snapshot,
-    totals: &Totals,
     destinations: &[Described],
     refused: &[Rejected],
 ) -> Result<Vec<String>, OperatorError> {
@@ -83,11 +85,17 @@ fn problems(
     }
     problems.extend(unreadable_problem(snapshot)?);
     problems.extend(refused_problems(desk, refused));
+    Ok(problems)
+}
+
+/// What is not wrong, but worth doing.
+fn hints(desk: &Desk, totals: &Totals) -> Vec<String> {
+    let mut hints = Vec::new();
     if totals.webhooks == 0 {
         let source = desk.configured().sources.first().map_or("SOURCE".to_owned(), |source| source.name.clone());
-        problems.push(format!("no webhook has come yet; `tallyhook send {source}` sends a signed sample"));
+        hints.push(format!("no webhook has come yet; `tallyhook send {source}` sends a signed sample"));
     }
-    Ok(problems)
+    hints
 }
 
 /// Why webhooks are not taken now.
@@ -179,5 +187,9 @@ fn refused_problems(desk: &Desk, refused: &[Rejected]) -> Vec<String> {
              says why"
         )
     };
-    names.into_iter().map(problem).collect()
+    let worth_a_word = |name: &&str| {
+        let count = refused.iter().filter(|row| row.source == *name).count();
+        count >= MANY_REFUSALS || configured.source(name).is_some_and(|source| source.always_200)
+    };
+    names.into_iter().filter(worth_a_word).map(problem).collect()
 }

@@ -25,13 +25,29 @@ pub enum StoreError {
         known: u32,
     },
     /// The folder can't be made or the file can't be reached.
-    #[error("{path} can't be used: {cause}; check that the folder exists and belongs to the user tallyhook runs as")]
+    #[error(
+        "{path} can't be used: {cause}; check that the folder exists, has room, and belongs to the user tallyhook runs as"
+    )]
     Path {
         /// Which file.
         path: PathBuf,
         /// Why.
         cause: std::io::Error,
     },
+    /// The file is something else.
+    #[error("{0} is not a tallyhook store, and is left as it is; give store.path a file of its own")]
+    NotAStore(PathBuf),
+    /// The file was changed by something other than tallyhook, or the disk lost part of it.
+    #[error("{path} is damaged: {what}; check the disk, keep a copy of the file, and restore a backup")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Every number that a destination can have was given out.
+    #[error("65535 names of destinations were used in this store, and a number is never given again")]
+    TooManyDestinations,
     /// A record can't be understood.
     #[error(transparent)]
     Record(#[from] super::record::RecordError),

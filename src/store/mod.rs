@@ -7,6 +7,7 @@ mod apply;
 pub mod body;
 mod command;
 mod error;
+mod file;
 mod numbers;
 mod open;
 mod queue;

@@ -1,9 +1,12 @@
 //! The numbers that new things get, and the running counts: one record, written with every commit.
 
 use super::error::StoreError;
-use super::record::totals;
+use super::record::{Fault, RecordError, totals};
 use crate::ledger::books::NextNumbers;
 use crate::model::totals::Totals;
+
+const CUT_SHORT: RecordError =
+    RecordError { table: "numbers", what: Fault::Malformed(postcard::Error::DeserializeUnexpectedEnd) };
 
 /// What the writer keeps in memory and writes with every commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,15 +31,15 @@ impl Numbers {
         bytes
     }
 
+    /// Strict, because a number read too low would be given out twice.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        let number = |at: usize| {
-            let mut eight = [0; 8];
-            if let Some(part) = bytes.get(at * 8..at * 8 + 8) {
-                eight.copy_from_slice(part);
-            }
-            u64::from_le_bytes(eight)
+        let mut rest = bytes;
+        let mut number = || {
+            let (eight, after) = rest.split_first_chunk().ok_or(CUT_SHORT)?;
+            rest = after;
+            Ok::<u64, StoreError>(u64::from_le_bytes(*eight))
         };
-        let next = NextNumbers { webhook: number(0), group: number(1), contact: number(2), business_event: number(3) };
-        Ok(Self { next, totals: totals::decode(bytes.get(32..).unwrap_or_default())? })
+        let next = NextNumbers { webhook: number()?, group: number()?, contact: number()?, business_event: number()? };
+        Ok(Self { next, totals: totals::decode(rest)? })
     }
 }

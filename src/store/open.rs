@@ -1,11 +1,15 @@
-//! Opens the file, or makes it: lock, layout, tables, and a first write to see that writing works.
+//! Opens the store, or makes it: layout, tables, a first write to see that writing works, and each destination's number.
 
-use std::path::{Path, PathBuf};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend};
+use redb::{TableDefinition, TableHandle, WriteTransaction};
 
 use super::error::StoreError;
+use super::file;
 use super::numbers::Numbers;
 use super::read::StoreReader;
 use super::schema::{self, SCHEMA_VERSION};
@@ -37,16 +41,24 @@ impl Store {
     /// Opens the file or makes it, brings its layout up to date, and gives each destination name its number.
     ///
     /// # Errors
-    /// When somebody else has it open, it was written by a newer version, or the disk fails.
+    /// When somebody else has it open, it is no store or a damaged one, it was written by a newer version, or the disk fails.
     pub fn open(settings: &StoreSettings, destinations: &[String]) -> Result<Opened, StoreError> {
-        if let Some(folder) = settings.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|cause| StoreError::Path { path: folder.to_owned(), cause })?;
+        let file = file::open(&settings.path)?;
+        let backend = FileBackend::new(file).map_err(|error| file::at_path(error, &settings.path))?;
+        let open = || {
+            let database = database(backend, settings.cache).map_err(|error| file::at_path(error, &settings.path))?;
+            Self::prepare(database, destinations)
+        };
+        // redb trusts what it wrote, so a file that was damaged behind its back can make it panic.
+        match catch_unwind(AssertUnwindSafe(open)) {
+            Ok(Err(StoreError::NotAStore(_))) => Err(StoreError::NotAStore(settings.path.clone())),
+            Ok(Err(StoreError::Storage(error))) => Err(file::while_opening(*error, &settings.path)),
+            Ok(opened) => opened,
+            Err(_) => {
+                let what = "redb could make no sense of it; see the line logged above".to_owned();
+                Err(StoreError::Damaged { path: settings.path.clone(), what })
+            }
         }
-        let mut builder = Database::builder();
-        builder.set_cache_size(settings.cache);
-        let database = builder.create(&settings.path).map_err(|error| at_path(error, &settings.path))?;
-        owner_only(&settings.path)?;
-        Self::prepare(database, destinations)
     }
 
     /// Opens a store that must be there already.
@@ -69,10 +81,9 @@ impl Store {
         cache: usize,
         destinations: &[String],
     ) -> Result<Opened, StoreError> {
-        let mut builder = Database::builder();
-        builder.set_cache_size(cache);
-        let database = builder.create_with_backend(backend).map_err(StoreError::storage)?;
-        Self::prepare(database, destinations)
+        file::begin_again_if_unfinished(&backend)
+            .map_err(|cause| StoreError::storage(redb::StorageError::Io(cause)))?;
+        Self::prepare(database(backend, cache).map_err(StoreError::storage)?, destinations)
     }
 
     fn prepare(database: Database, destinations: &[String]) -> Result<Opened, StoreError> {
@@ -94,46 +105,50 @@ impl Store {
         name_destinations(&self.database, names)
     }
 
+    /// The running numbers, never lower than what the tables hold: a number that is given out twice would overwrite a record.
     pub(super) fn numbers(&self) -> Result<Numbers, StoreError> {
         let txn = self.database.begin_read().map_err(StoreError::storage)?;
         let meta = txn.open_table(schema::META).map_err(StoreError::storage)?;
         let found = meta.get("numbers").map_err(StoreError::storage)?;
-        found.map_or_else(|| Ok(Numbers::default()), |bytes| Numbers::decode(bytes.value()))
+        let mut numbers = found.map_or_else(|| Ok(Numbers::default()), |bytes| Numbers::decode(bytes.value()))?;
+        let after_last = |definition: TableDefinition<'_, u64, schema::Bytes>| {
+            let table = txn.open_table(definition).map_err(StoreError::storage)?;
+            let last = table.last().map_err(StoreError::storage)?;
+            Ok::<u64, StoreError>(last.map_or(0, |(key, _)| key.value().saturating_add(1)))
+        };
+        let next = &mut numbers.next;
+        next.webhook = next.webhook.max(after_last(schema::WEBHOOKS)?);
+        next.group = next.group.max(after_last(schema::GROUPS)?);
+        next.contact = next.contact.max(after_last(schema::CONTACTS)?);
+        next.business_event = next.business_event.max(after_last(schema::BUSINESS_EVENTS)?);
+        Ok(numbers)
     }
 }
 
-fn at_path(error: DatabaseError, path: &Path) -> StoreError {
-    match error {
-        DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(path.to_owned()),
-        DatabaseError::Storage(redb::StorageError::Io(cause)) => StoreError::Path { path: path.to_owned(), cause },
-        other => StoreError::storage(other),
-    }
+fn database(backend: impl StorageBackend, cache: usize) -> Result<Database, DatabaseError> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(cache);
+    builder.create_with_backend(backend)
 }
 
-/// The file holds personal data: nobody but its owner reads it.
-fn owner_only(path: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-        .map_err(|cause| StoreError::Path { path: path.to_owned(), cause })
+/// A transaction that is on disk when its commit returns. With two phases and the allocator's state in each, so that a file
+/// opens at once after a crash, however large, and no half-written page can be taken for a whole one.
+pub(super) fn begin_write(database: &Database) -> Result<WriteTransaction, StoreError> {
+    let mut txn = database.begin_write().map_err(StoreError::storage)?;
+    txn.set_quick_repair(true);
+    Ok(txn)
 }
 
 /// Brings the layout up to date, one step a transaction. A new file begins with every table.
 fn migrate(database: &Database) -> Result<(), StoreError> {
-    let mut txn = database.begin_write().map_err(StoreError::storage)?;
-    txn.set_quick_repair(true);
+    let txn = begin_write(database)?;
     {
-        let found = {
-            let meta = txn.open_table(schema::META).map_err(StoreError::storage)?;
-            let version = meta.get("schema_version").map_err(StoreError::storage)?.map(|bytes| {
-                let mut four = [0; 4];
-                let bytes = bytes.value();
-                four[..bytes.len().min(4)].copy_from_slice(&bytes[..bytes.len().min(4)]);
-                u32::from_le_bytes(four)
-            });
-            version.unwrap_or(SCHEMA_VERSION)
-        };
-        if found > SCHEMA_VERSION {
-            return Err(StoreError::Newer { found, known: SCHEMA_VERSION });
+        match found_version(&txn)? {
+            Some(found) if found > SCHEMA_VERSION => {
+                return Err(StoreError::Newer { found, known: SCHEMA_VERSION });
+            }
+            // Layout 1 is the first, so there is no older one to bring up to date.
+            Some(_) | None => {}
         }
         super::tables::Tables::open(&txn, Numbers::default().next)?;
         txn.open_table(schema::DESTINATIONS).map_err(StoreError::storage)?;
@@ -143,9 +158,28 @@ fn migrate(database: &Database) -> Result<(), StoreError> {
     txn.commit().map_err(StoreError::storage)
 }
 
+/// The layout in the file; none when the file is new. A redb file of somebody else's is left alone.
+fn found_version(txn: &WriteTransaction) -> Result<Option<u32>, StoreError> {
+    let mut tables = txn.list_tables().map_err(StoreError::storage)?.peekable();
+    if tables.peek().is_none() {
+        return Ok(None);
+    }
+    if !tables.any(|table| table.name() == "meta") {
+        return Err(StoreError::NotAStore(PathBuf::new()));
+    }
+    let meta = match txn.open_table(schema::META) {
+        Ok(meta) => meta,
+        Err(redb::TableError::Storage(error)) => return Err(StoreError::storage(error)),
+        Err(_) => return Err(StoreError::NotAStore(PathBuf::new())),
+    };
+    let version = meta.get("schema_version").map_err(StoreError::storage)?;
+    let version = version.and_then(|bytes| Some(u32::from_le_bytes(bytes.value().try_into().ok()?)));
+    version.map(Some).ok_or(StoreError::NotAStore(PathBuf::new()))
+}
+
 fn name_destinations(database: &Database, names: &[String]) -> Result<Vec<DestinationId>, StoreError> {
-    let mut txn = database.begin_write().map_err(StoreError::storage)?;
-    txn.set_quick_repair(true);
+    let txn = begin_write(database)?;
+    let mut news = false;
     let numbers = {
         let mut table = txn.open_table(schema::DESTINATIONS).map_err(StoreError::storage)?;
         let mut highest = 0;
@@ -158,8 +192,9 @@ fn name_destinations(database: &Database, names: &[String]) -> Result<Vec<Destin
             let number = match known {
                 Some(number) => number,
                 None => {
-                    highest += 1;
+                    highest = highest.checked_add(1).ok_or(StoreError::TooManyDestinations)?;
                     table.insert(name.as_str(), highest).map_err(StoreError::storage)?;
+                    news = true;
                     highest
                 }
             };
@@ -167,6 +202,10 @@ fn name_destinations(database: &Database, names: &[String]) -> Result<Vec<Destin
         }
         numbers
     };
-    txn.commit().map_err(StoreError::storage)?;
+    if news {
+        txn.commit().map_err(StoreError::storage)?;
+    } else {
+        txn.abort().map_err(StoreError::storage)?;
+    }
     Ok(numbers)
 }

@@ -1,6 +1,7 @@
 //! What waits for the writer: webhooks, of which only so many may wait, and everything else, which is bounded by its makers.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,13 @@ use super::error::Unavailable;
 
 /// Called by the writer once, after the commit or when there will be none.
 pub(super) type Done = Box<dyn FnOnce(Result<Reply, Unavailable>) + Send>;
+
+/// Answers. A defect of the one who asked is not the writer's.
+pub(super) fn answer(done: Done, reply: Result<Reply, Unavailable>) {
+    if catch_unwind(AssertUnwindSafe(|| done(reply))).is_err() {
+        tracing::error!("a defect of tallyhook in taking an answer of the writer; see the line above");
+    }
+}
 
 /// A command with who wants to know.
 pub(super) struct Waiting {
@@ -100,7 +108,7 @@ impl Queue {
         drop(state);
         self.news.notify_all();
         for waiting in dropped {
-            (waiting.done)(Err(reason.clone()));
+            answer(waiting.done, Err(reason.clone()));
         }
     }
 

@@ -176,16 +176,19 @@ impl Snapshot {
         Ok(names)
     }
 
-    /// Webhooks, newest first.
+    /// Webhooks, newest first. One whose record can't be understood is left out and logged.
     ///
     /// # Errors
-    /// When the storage fails or a record can't be understood.
+    /// When the storage fails.
     pub fn webhooks(&self, page: Page) -> Result<Vec<Webhook>, StoreError> {
         let table = self.table(schema::WEBHOOKS)?;
         let mut webhooks = Vec::new();
-        for row in table.range(..page.before.unwrap_or(u64::MAX)).map_err(StoreError::storage)?.rev().take(page.limit) {
+        for row in table.range(..page.before.unwrap_or(u64::MAX)).map_err(StoreError::storage)?.rev() {
+            if webhooks.len() >= page.limit {
+                break;
+            }
             let (id, bytes) = row.map_err(StoreError::storage)?;
-            webhooks.push(record::webhook::decode(WebhookId(id.value()), bytes.value())?);
+            webhooks.extend(shown(id.value(), record::webhook::decode(WebhookId(id.value()), bytes.value())));
         }
         Ok(webhooks)
     }
@@ -211,16 +214,20 @@ impl Snapshot {
             .map_err(|error| StoreError::storage(redb::Error::Corrupted(error.to_string())))
     }
 
-    /// Business events, newest first.
+    /// Business events, newest first. One whose record can't be understood is left out and logged.
     ///
     /// # Errors
-    /// When the storage fails or a record can't be understood.
+    /// When the storage fails.
     pub fn business_events(&self, page: Page) -> Result<Vec<BusinessEvent>, StoreError> {
         let table = self.table(schema::BUSINESS_EVENTS)?;
         let mut events = Vec::new();
-        for row in table.range(..page.before.unwrap_or(u64::MAX)).map_err(StoreError::storage)?.rev().take(page.limit) {
+        for row in table.range(..page.before.unwrap_or(u64::MAX)).map_err(StoreError::storage)?.rev() {
+            if events.len() >= page.limit {
+                break;
+            }
             let (id, bytes) = row.map_err(StoreError::storage)?;
-            events.push(record::business_event::decode(BusinessEventId(id.value()), bytes.value())?);
+            let event = record::business_event::decode(BusinessEventId(id.value()), bytes.value());
+            events.extend(shown(id.value(), event));
         }
         Ok(events)
     }
@@ -246,10 +253,10 @@ impl Snapshot {
         Ok(failed)
     }
 
-    /// Every attempt kept of a target at a destination, oldest first.
+    /// Every attempt kept of a target at a destination, oldest first. One that can't be understood is left out and logged.
     ///
     /// # Errors
-    /// When the storage fails or a record can't be understood.
+    /// When the storage fails.
     pub fn attempts(&self, destination: DestinationId, target: Target) -> Result<Vec<AttemptRow>, StoreError> {
         let table = self.table(schema::ATTEMPTS)?;
         let (kind, number) = attempt_key(target);
@@ -259,7 +266,8 @@ impl Snapshot {
             .map_err(StoreError::storage)?
         {
             let (key, bytes) = row.map_err(StoreError::storage)?;
-            attempts.push(AttemptRow { number: key.value().3, attempt: record::attempt::decode(bytes.value())? });
+            let attempt = shown(number, record::attempt::decode(bytes.value()));
+            attempts.extend(attempt.map(|attempt| AttemptRow { number: key.value().3, attempt }));
         }
         Ok(attempts)
     }
@@ -319,6 +327,11 @@ fn table_bytes<K: redb::Key + 'static, V: redb::Value + 'static>(
     // Pages are about nine tenths full, and branches add a little.
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
     Ok(bytes.saturating_mul(rows) / sampled.max(1) * 10 / 9)
+}
+
+/// A row of a list. One bad record must not hide the others.
+fn shown<T>(number: u64, decoded: Result<T, record::RecordError>) -> Option<T> {
+    decoded.inspect_err(|error| tracing::error!(number, %error, "left out of a list")).ok()
 }
 
 impl Books for Snapshot {

@@ -12,8 +12,8 @@ use super::apply;
 use super::command::{Command, Reply};
 use super::error::{StoreError, Unavailable};
 use super::numbers::Numbers;
-use super::open::Store;
-use super::queue::{Queue, Waiting};
+use super::open::{Store, begin_write};
+use super::queue::{Done, Queue, Waiting, answer};
 use super::record;
 use super::sweep;
 use super::tables::Tables;
@@ -22,8 +22,9 @@ use crate::ledger::intake::{Intake, Receipt};
 use crate::ledger::rules::Rules;
 use crate::ledger::workspace::{Changes, Notice, Workspace};
 use crate::ledger::{count, decide, plan, result};
-use crate::model::id::{DestinationId, WebhookId};
+use crate::model::id::{DestinationId, GroupId, WebhookId};
 use crate::model::time::Timestamp;
+use crate::model::webhook::Status;
 use crate::platform::clock::SharedClock;
 
 /// How the writer works.
@@ -50,7 +51,7 @@ pub struct News {
     pub settle: bool,
     /// What deserves a person's attention.
     pub notices: Vec<Notice>,
-    /// Webhooks that our own code failed on.
+    /// Webhooks that our own code failed on, when they came or when their sale was to be settled.
     pub unreadable: Vec<WebhookId>,
 }
 
@@ -94,7 +95,7 @@ impl Writer {
         };
         let thread = std::thread::Builder::new()
             .name("writer".into())
-            .spawn(move || work.run())
+            .spawn(move || work.run_to_the_end())
             .map_err(|cause| StoreError::storage(redb::Error::Io(cause)))?;
         Ok((writer, thread))
     }
@@ -157,16 +158,28 @@ struct Ran {
 }
 
 impl Work {
-    fn run(&mut self) {
+    /// Works until closed, or until the storage failed. However it ends, nobody is left waiting.
+    fn run_to_the_end(&mut self) {
+        let failure = match catch_unwind(AssertUnwindSafe(|| self.run())) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error,
+            Err(_) => "a defect of tallyhook in the writer; see the line above".to_owned(),
+        };
+        // Here too what waits is refused, for the case that this thread ended in a way that nobody thought of.
+        self.queue.close(Unavailable::Failed(failure.clone()));
+        self.quietly(|| self.listener.failed(&failure));
+    }
+
+    fn run(&mut self) -> Result<(), String> {
         loop {
             let batch = self.queue.take(self.most_in_batch, Duration::from_secs(5));
             if batch.is_empty() {
                 if self.queue.is_finished() {
-                    return;
+                    return Ok(());
                 }
                 continue;
             }
-            let (commands, done): (Vec<Command>, Vec<_>) =
+            let (commands, done): (Vec<Command>, Vec<Done>) =
                 batch.into_iter().map(|Waiting { command, done }| (command, done)).unzip();
             // A panic here is one while applying or committing: what is on disk is no longer known.
             let written = catch_unwind(AssertUnwindSafe(|| self.write(commands)))
@@ -174,19 +187,26 @@ impl Work {
             match written {
                 Ok((replies, news)) => {
                     for (done, reply) in done.into_iter().zip(replies) {
-                        done(Ok(reply));
+                        answer(done, Ok(reply));
                     }
-                    self.listener.committed(&news);
+                    self.quietly(|| self.listener.committed(&news));
                 }
                 Err(error) => {
-                    self.listener.failed(&error);
+                    // A commit that failed may be on disk or not. First the door is shut, then nobody is told that it worked.
+                    self.queue.close(Unavailable::Failed(error.clone()));
                     for done in done {
-                        done(Err(Unavailable::Failed(error.clone())));
+                        answer(done, Err(Unavailable::Failed(error.clone())));
                     }
-                    self.queue.close(Unavailable::Failed(error));
-                    return;
+                    return Err(error);
                 }
             }
+        }
+    }
+
+    /// The listener's own defects are not the storage's: what is committed stays committed.
+    fn quietly(&self, tell: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(tell)).is_err() {
+            tracing::error!("a defect of tallyhook while passing on what was written; see the line above");
         }
     }
 
@@ -196,9 +216,7 @@ impl Work {
         let mut numbers = self.numbers.clone();
         let mut news = News::default();
         let mut replies = Vec::with_capacity(commands.len());
-        let mut txn = self.database.begin_write().map_err(|error| error.to_string())?;
-        // Two-phase commit with the allocator's state: after a crash the file opens at once, however large.
-        txn.set_quick_repair(true);
+        let txn = begin_write(&self.database).map_err(|error| error.to_string())?;
         {
             let mut tables = Tables::open(&txn, numbers.next).map_err(|error| error.to_string())?;
             for command in commands {
@@ -234,8 +252,14 @@ impl Work {
                 Ok(Ran { reply: Reply::Done, unreadable: None })
             }
             Command::Sweep(slice) => {
-                let (rows, next) = sweep::sweep(tables, slice)?;
-                Ok(Ran { reply: Reply::Swept { rows, next }, unreadable: None })
+                let reply = match guarded(|| sweep::plan(tables, slice, now)) {
+                    Ok(planned) => {
+                        let (rows, next) = sweep::apply(tables, planned?)?;
+                        Reply::Swept { rows, next }
+                    }
+                    Err(Undigested(why)) => Reply::Refused(why),
+                };
+                Ok(Ran { reply, unreadable: None })
             }
             Command::KeepRejected(list) => {
                 tables.meta.insert("rejected", list.as_slice()).map_err(StoreError::storage)?;
@@ -261,13 +285,22 @@ impl Work {
                 });
                 let reply = match outcome? {
                     Ok(((), changes)) => {
+                        let strays = matches!(planned, Command::Settle(_)) && !in_place(tables, &changes)?;
                         apply_and_tell(tables, numbers, changes, now, news)?;
+                        if let (true, Command::Settle(group)) = (strays, &planned) {
+                            move_settling(tables, now, *group, None)?;
+                        }
                         Reply::Done
                     }
                     Err(Undigested(why)) => {
                         // A group that can't be let go must not be asked for in a loop.
                         if let Command::Settle(group) = &planned {
-                            put_off(tables, now, group.0)?;
+                            tracing::error!(%group, reason = %why, "a sale can't be settled; it is tried again in an hour");
+                            news.unreadable.extend(a_webhook_of(tables, *group));
+                            move_settling(tables, now, *group, Some(now.after(Duration::from_secs(3600))))?;
+                        } else if let Command::Report(report) = &planned {
+                            let target = report.target.number();
+                            tracing::error!(destination = report.destination.0, target, reason = %why, "a result can't be kept");
                         }
                         Reply::Refused(why)
                     }
@@ -305,7 +338,7 @@ impl Work {
         apply_and_tell(tables, numbers, changes, now, news)?;
         tables.bodies.insert(id.0, intake.packed_body.as_slice()).map_err(StoreError::storage)?;
         tables.marks.insert(intake.mark.as_str(), id.0).map_err(StoreError::storage)?;
-        let unreadable = unreadable || intake.interpreted.is_none();
+        let unreadable = unreadable || matches!(receipt, Receipt::Stored(_, Status::Unreadable));
         Ok(Ran { reply: Reply::Receipt(receipt), unreadable: unreadable.then_some(id) })
     }
 }
@@ -320,16 +353,22 @@ fn plan_guarded<T>(
     now: Timestamp,
     plan: impl FnOnce(&mut Workspace<'_>) -> Result<T, BooksError>,
 ) -> Result<Result<(T, Changes), Undigested>, StoreError> {
-    let planned = catch_unwind(AssertUnwindSafe(|| {
+    let planned = guarded(|| {
         let mut workspace = Workspace::new(tables, now);
         plan(&mut workspace).map(|value| (value, workspace.finish()))
-    }));
+    });
     match planned {
         Ok(Ok(done)) => Ok(Ok(done)),
         Ok(Err(BooksError::Storage(error))) => Err(StoreError::storage(redb::Error::Io(std::io::Error::other(error)))),
         Ok(Err(error)) => Ok(Err(Undigested(error.to_string()))),
-        Err(_) => Ok(Err(Undigested("a defect of tallyhook; please report it with the line logged above".to_owned()))),
+        Err(defect) => Ok(Err(defect)),
     }
+}
+
+/// Runs what only reads. A panic in it has changed nothing.
+fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Undigested> {
+    catch_unwind(AssertUnwindSafe(read))
+        .map_err(|_| Undigested("a defect of tallyhook; please report it with the line logged above".to_owned()))
 }
 
 fn apply_and_tell(
@@ -346,19 +385,44 @@ fn apply_and_tell(
     Ok(())
 }
 
-/// Moves a group's settling on by an hour without reading its record.
-fn put_off(tables: &mut Tables<'_>, now: Timestamp, group: u64) -> Result<(), StoreError> {
+/// Whether the settling times that a command drops are where its records say. They are not after a group was put off.
+fn in_place(tables: &Tables<'_>, changes: &Changes) -> Result<bool, StoreError> {
+    use redb::ReadableTable;
+    for (at, group) in &changes.settle_removed {
+        if tables.settle.get((at.millis(), group.0)).map_err(StoreError::storage)?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(!changes.settle_removed.is_empty())
+}
+
+/// A webhook by which a person finds a group, if it can still be read.
+fn a_webhook_of(tables: &Tables<'_>, group: GroupId) -> Option<WebhookId> {
+    let group = tables.group(group).ok().flatten()?;
+    let (_, event) = group.events.first()?;
+    Some(tables.business_event(*event).ok().flatten()?.webhook)
+}
+
+/// Puts a group's settling off, or drops it, without reading its record.
+fn move_settling(
+    tables: &mut Tables<'_>,
+    now: Timestamp,
+    group: GroupId,
+    to: Option<Timestamp>,
+) -> Result<(), StoreError> {
     use redb::ReadableTable;
     let mut places = Vec::new();
     for row in tables.settle.range(..=(now.millis(), u64::MAX)).map_err(StoreError::storage)?.take(4096) {
         let key = row.map_err(StoreError::storage)?.0.value();
-        if key.1 == group {
+        if key.1 == group.0 {
             places.push(key);
         }
     }
     for key in places {
         tables.settle.remove(key).map_err(StoreError::storage)?;
-        tables.settle.insert((now.millis() + 3_600_000, group), ()).map_err(StoreError::storage)?;
+        if let Some(to) = to {
+            tables.settle.insert((to.millis(), group.0), ()).map_err(StoreError::storage)?;
+        }
     }
     Ok(())
 }

@@ -170,13 +170,18 @@ impl MailerLite {
                     finished.remote_id = subscriber.id.or(finished.remote_id.take());
                     if lost { Outcome::Suppressed(Rule::Unsubscribed) } else { default }
                 }
-                None => Outcome::Retry {
+                // A web page is a proxy or a wrong address, not MailerLite.
+                None if status::is_page(&response.body) => Outcome::Retry {
                     explanation: format!(
-                        "{}, which tells of no subscriber; look whether `endpoint` and `api` are right",
+                        "{}, which is a web page; look whether `endpoint` and `api` are right",
                         status::answered(exchange, response.status)
                     ),
                     after: None,
                 },
+                None => {
+                    finished.notes.push("MailerLite did not say what it made of the person".to_owned());
+                    default
+                }
             },
             400 | 422 if answers::says_unsubscribed(&response.body) => Outcome::Suppressed(Rule::Unsubscribed),
             422 => match answers::complaints(&response.body) {

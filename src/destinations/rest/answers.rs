@@ -43,11 +43,6 @@ pub fn remote_id(body: &[u8]) -> Option<String> {
     id_of(&serde_json::from_slice::<Value>(body).ok()?)
 }
 
-/// Whether an answer is a web page: a proxy or a login form spoke, not the CRM.
-pub fn is_page(body: &[u8]) -> bool {
-    body.trim_ascii_start().starts_with(b"<")
-}
-
 fn id_of(value: &Value) -> Option<String> {
     [value.get("id"), value.pointer("/contact/id"), value.pointer("/data/id")].into_iter().flatten().find_map(as_id)
 }

@@ -125,7 +125,7 @@ fn after(turn: Turn, exchange: &Exchange, external_id: &str, finished: &mut Fini
     let body = exchange.reply.as_ref().map_or(&[][..], |response| &response.body);
     let judged = status::outcome(exchange);
     let retry = |explanation: String| Outcome::Retry { explanation, after: None };
-    if judged == Outcome::Delivered && !matches!(turn, Turn::Search(_)) && answers::is_page(body) {
+    if judged == Outcome::Delivered && !matches!(turn, Turn::Search(_)) && status::is_page(body) {
         let answered = status::answered(exchange, code.unwrap_or_default());
         return Err(retry(format!("{answered}, a web page and not the CRM's JSON; look whether `base_url` is right")));
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::books::{Books, CRM, GA4};
 use crate::model::breaker::{Breaker, Open};
-use crate::model::delivery::{Held, Outcome, Standing};
+use crate::model::delivery::{FailureClass, Held, Outcome, Standing};
 use crate::store::Command;
 
 #[test]
@@ -33,6 +33,20 @@ fn a_retry_is_rehearsed_and_then_done() {
 }
 
 #[test]
+fn a_rehearsal_shows_what_follows_a_search_that_finds_nobody() {
+    let books = Books::offline();
+    books.take_in("checkout.session.completed", 1);
+    let outcome = Outcome::Permanent { class: FailureClass::Rejected, explanation: "the CRM said no".into() };
+    books.report_to_crm(1, 1, outcome, 422);
+    let row = books.row(json!({"command": "failed.retry", "ids": ["b1.2"], "dry_run": true}));
+    let (first, then) = (row["request"].as_str().unwrap(), row["then"].as_str().unwrap());
+    assert!(first.starts_with("GET https://crm.example.com/api/contacts?external_id="), "{first}");
+    assert!(then.starts_with("POST https://crm.example.com/api/contacts {"), "{then}");
+    assert!(!then.contains("@example"), "personal data is masked: {then}");
+    assert_eq!(books.ids(json!({"command": "failed.list"})), ["b1.2"], "nothing was changed");
+}
+
+#[test]
 fn past_the_deadline_a_retry_is_refused_and_says_why() {
     let books = Books::offline();
     books.take_in("checkout.session.completed", 1);
@@ -52,7 +66,7 @@ fn a_filter_decides_which_failed_deliveries_are_meant() {
         books.take_in("checkout.session.completed", number);
         books.fail_at_ga4(number);
     }
-    let outcome = Outcome::Permanent { class: crate::model::delivery::FailureClass::Invalid, explanation: "no".into() };
+    let outcome = Outcome::Permanent { class: FailureClass::Invalid, explanation: "no".into() };
     books.report_to_crm(2, 2, outcome, 422);
     let of_crm = json!({"command": "failed.retry", "filter": {"destination": "crm"}});
     assert_eq!(books.ids(of_crm), ["b2.2"]);
@@ -137,6 +151,25 @@ fn a_webhook_that_could_not_be_digested_is_replayed() {
     assert_eq!(row["result"], "unchanged", "nothing is done twice");
     let rows = books.rows(json!({"command": "events.replay", "ids": ["w9", "w1"]}));
     assert_eq!((rows[0]["result"].as_str(), rows[1]["result"].as_str()), (Some("refused"), Some("unchanged")));
+}
+
+#[test]
+fn a_replay_claims_nothing_that_was_in_the_books_before() {
+    let books = Books::offline();
+    books.take_in("checkout.session.completed", 1);
+    books.take_in("refund.created", 1);
+    let kinds = |id: &str| {
+        let story = books.row(json!({"command": "events.show", "id": id}));
+        story["business_events"].as_array().unwrap().len()
+    };
+    assert_eq!(kinds("w1"), 2, "both are of one sale");
+    for _ in 0..2 {
+        let row = books.row(json!({"command": "events.replay", "ids": ["w1"]}));
+        assert_eq!(row["result"], "unchanged", "{row}");
+        assert_eq!((&row["business_events_added"], row["deliveries_added"].as_u64()), (&json!([]), Some(0)), "{row}");
+        assert_eq!(row["business_events_corrected"], json!([]), "{row}");
+    }
+    assert_eq!(books.ids(json!({"command": "deliveries.list"})).len(), 4);
 }
 
 #[test]
