@@ -231,9 +231,7 @@ fn a_business_event_or_contact_that_cannot_be_read_costs_only_its_own() {
         assert!(matches!(settled[1], Ok(Reply::Refused(_))));
         let results = run_together(
             &running.writer,
-            (1..=3)
-                .map(|id| report(PIXELS, Target::Event(BusinessEventId(id)), id, Outcome::Delivered, 91))
-                .collect(),
+            (1..=3).map(|id| report(PIXELS, Target::Event(BusinessEventId(id)), id, Outcome::Delivered, 91)).collect(),
         );
         assert_eq!((&results[0], &results[2]), (&Ok(Reply::Done), &Ok(Reply::Done)));
         let events = running.store.reader().snapshot().unwrap().business_events(ALL).unwrap();
@@ -357,8 +355,7 @@ impl Listener for Panics {
 fn a_defect_in_taking_an_answer_does_not_stop_the_writer() {
     let store = Store::open_with_backend(Broken::whole(Vec::new()), 1 << 20, &names()).unwrap().store;
     let clock = ManualClock::at(START);
-    let (writer, thread) =
-        Writer::start(&store, rules(), WriterSettings::default(), clock, Arc::new(Panics)).unwrap();
+    let (writer, thread) = Writer::start(&store, rules(), WriterSettings::default(), clock, Arc::new(Panics)).unwrap();
     writer.submit(take_in(SALE, 1, 0), |_| panic!("a defect of the one who asked"));
     let replies = run_together(&writer, vec![take_in(SALE, 1, 0), take_in(SALE, 2, 0)]);
     assert_eq!(replies[0], Ok(Reply::Receipt(Receipt::Duplicate(WebhookId(1)))));

@@ -96,13 +96,8 @@ fn bodies_go_by_age_in_slices_and_marks_outlive_them() {
         shop.receipt(number * DAY, number);
     }
     assert_eq!(shop.sweep(37 * DAY, Sweep::Bodies(limits(8 * DAY, 3))), [3, 3, 1]);
-    let kept: Vec<u64> = shop
-        .contents()
-        .bodies
-        .iter()
-        .filter(|(_, body, _)| body.is_some())
-        .map(|(id, _, _)| id.0)
-        .collect();
+    let kept: Vec<u64> =
+        shop.contents().bodies.iter().filter(|(_, body, _)| body.is_some()).map(|(id, _, _)| id.0).collect();
     assert_eq!(kept, [10, 9, 8]);
     shop.restart();
     for number in 1..=10 {
@@ -153,7 +148,9 @@ fn attempts_go_by_age_but_never_those_of_a_delivery_that_is_not_over() {
     let contact = |id| Target::Contact(ContactId(id));
     let rejected = || Outcome::Permanent { class: FailureClass::Rejected, explanation: "422".into() };
     let retry = || Outcome::Retry { explanation: "503".into(), after: None };
-    for (destination, targets) in [(PIXELS, [event(1), event(2), event(3)]), (PEOPLE, [contact(1), contact(2), contact(3)])] {
+    for (destination, targets) in
+        [(PIXELS, [event(1), event(2), event(3)]), (PEOPLE, [contact(1), contact(2), contact(3)])]
+    {
         let [over, failed, pending] = targets;
         shop.run(100, report(destination, over, 1, retry(), 100));
         shop.run(200, report(destination, over, 1, Outcome::Delivered, 200));

@@ -192,7 +192,7 @@ fn unanswered(no_answer: &NoAnswer, url: &str) -> String {
              basicConstraints=critical,CA:FALSE; --url posts to another address, say of a proxy in front"
         ),
         NoAnswer::Broken(why) if why.contains("issued for another name") => {
-            format!("{why} than {url}; the name is that of server.public_url, or give the right one with --url")
+            format!("{why} than {url}; put the name in the certificate into server.public_url, or give it with --url")
         }
         NoAnswer::Broken(why) if why.contains("certificate is not trusted") => {
             format!("{why}; senders refuse it too. --url names another address than {url}")

@@ -22,6 +22,9 @@ Examples:
   tallyhook status --json | jq .problems")]
 pub(super) struct Status {}
 
+/// Columns of destinations that are shown when nothing waits: all but since when and until when.
+const WITHOUT_PENDING: usize = 7;
+
 static SOURCES: [Column; 4] = [
     left("SOURCE", |row| field(row, "name")),
     right("EVENTS", |row| field(row, "count")),
@@ -36,19 +39,23 @@ impl Status {
     }
 }
 
-/// Without the columns of what waits.
-const WITHOUT_PENDING: usize = 7;
-
 fn page(row: &Value, out: &mut dyn Write) -> io::Result<()> {
-    let problems: Vec<&str> = row["problems"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let running = if row["running"] == true { "tallyhook is running" } else { "tallyhook is not running" };
+    let sentences = |name: &str| -> Vec<String> {
+        row[name].as_array().into_iter().flatten().filter_map(Value::as_str).map(plain).collect()
+    };
+    let problems = sentences("problems");
+    // That it does not run is a problem of its own.
+    let running = if row["running"] == true { "tallyhook is running; " } else { "" };
     match problems.len() {
-        0 => writeln!(out, "all is well: {running}, nothing needs you")?,
-        1 => writeln!(out, "{running}; 1 thing needs you:")?,
-        several => writeln!(out, "{running}; {several} things need you, the worst first:")?,
+        0 => writeln!(out, "all is well: {running}nothing needs you")?,
+        1 => writeln!(out, "{running}1 thing needs you:")?,
+        several => writeln!(out, "{running}{several} things need you, the worst first:")?,
     }
     for problem in problems {
-        writeln!(out, "! {}", plain(problem))?;
+        writeln!(out, "! {problem}")?;
+    }
+    for hint in sentences("hints") {
+        writeln!(out, "- {hint}")?;
     }
     writeln!(out)?;
     table(&SOURCES, &row["sources"], out)?;
@@ -111,12 +118,14 @@ mod tests {
         });
         assert!(shown(&row).starts_with("all is well: tallyhook is running"), "{}", shown(&row));
         assert!(!shown(&row).contains("NEXT ATTEMPT"), "nothing waits");
+        row["hints"] = json!(["no webhook has come yet"]);
+        assert_eq!(shown(&row).lines().nth(1), Some("- no webhook has come yet"));
         row["deliveries"]["pending"] = json!(3);
         assert!(shown(&row).contains("NEXT ATTEMPT"));
         row["problems"] = json!(["crm is held", "1 delivery to ga4 failed"]);
         row["running"] = json!(false);
         let page = shown(&row);
-        assert!(page.starts_with("tallyhook is not running; 2 things need you"), "{page}");
+        assert!(page.starts_with("2 things need you, the worst first"), "{page}");
         assert_eq!(page.lines().nth(1), Some("! crm is held"));
     }
 }

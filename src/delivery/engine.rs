@@ -4,19 +4,21 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::client::Client;
-use super::expire;
-use super::lane::{Lane, LaneSettings};
-use super::worker;
+use super::lane::Lane;
+use super::{expire, standing, worker};
 use crate::alerts::sender::Alerts;
 use crate::ledger::rules::DestinationRules;
 use crate::model::delivery::Standing;
 use crate::model::id::DestinationId;
 use crate::model::rate::RateLimit;
 use crate::platform::clock::{Chance, SharedClock};
-use crate::store::{StoreError, StoreReader, Writer};
+use crate::store::{Command, StoreError, StoreReader, Writer};
+
+/// How long requests under way may go on when we stop.
+const LAST_WAIT: Duration = Duration::from_secs(2);
 
 /// Whether anything may be sent now: enough free disk to write results down, the store in order.
 pub trait Gate: Send + Sync {
@@ -68,43 +70,62 @@ pub struct Destination {
 /// Everything that delivers.
 pub struct Engine {
     lanes: Vec<Arc<Lane>>,
+    writer: Writer,
     stopping: Arc<AtomicBool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Engine {
-    /// Starts the workers of every destination.
+    /// Starts the workers of every destination, and tells again of those that are still held or out of reach.
     ///
     /// # Errors
-    /// When a destination's standing can't be read or a thread can't be started.
+    /// When a destination's standing can't be read or a thread can't be started; then none is left running.
     pub fn start(surroundings: &Surroundings, destinations: Vec<Destination>) -> Result<Self, EngineError> {
         let stopping = Arc::new(AtomicBool::new(false));
         let snapshot = surroundings.reader.snapshot()?;
         let mut lanes = Vec::with_capacity(destinations.len());
-        let mut threads = Vec::new();
         for destination in destinations {
             let standing = snapshot.standing(destination.rules.id)?;
-            let workers = destination.concurrency.max(1);
-            let settings = LaneSettings { destination, standing };
-            let lane = Arc::new(Lane::new(settings, surroundings.clone(), Arc::clone(&stopping)));
-            for number in 0..workers {
-                let lane = Arc::clone(&lane);
-                let name = format!("deliver {}-{number}", lane.rules().name);
-                threads.push(std::thread::Builder::new().name(name).spawn(move || worker::run(&lane))?);
-            }
-            lanes.push(lane);
+            lanes.push(Arc::new(Lane::new(destination, standing, surroundings.clone(), Arc::clone(&stopping))));
         }
-        let watched = lanes.clone();
-        let flag = Arc::clone(&stopping);
-        threads.push(
-            std::thread::Builder::new().name("deliver expire".into()).spawn(move || expire::run(&watched, &flag))?,
-        );
-        Ok(Self { lanes, stopping, threads: Mutex::new(threads) })
+        let engine = Self { lanes, writer: surroundings.writer.clone(), stopping, threads: Mutex::new(Vec::new()) };
+        if let Err(error) = engine.start_threads() {
+            engine.stop();
+            return Err(error.into());
+        }
+        for lane in &engine.lanes {
+            standing::report_what_lasts(lane);
+        }
+        Ok(engine)
+    }
+
+    fn start_threads(&self) -> Result<(), std::io::Error> {
+        for lane in &self.lanes {
+            for number in 0..lane.destination.concurrency.max(1) {
+                let works_for = Arc::clone(lane);
+                self.start_thread(format!("deliver {}-{number}", lane.rules().name), move || worker::run(&works_for))?;
+            }
+        }
+        let (watched, flag) = (self.lanes.clone(), Arc::clone(&self.stopping));
+        self.start_thread("deliver expire".into(), move || expire::run(&watched, &flag))
+    }
+
+    fn start_thread(&self, name: String, work: impl FnOnce() + Send + 'static) -> Result<(), std::io::Error> {
+        let thread = std::thread::Builder::new().name(name).spawn(work)?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
     }
 
     /// Tells lanes that there is something new in their queues.
     pub fn wake(&self, destinations: &BTreeSet<DestinationId>) {
         for lane in self.lanes.iter().filter(|lane| destinations.contains(&lane.rules().id)) {
+            lane.news();
+        }
+    }
+
+    /// Tells every lane that there may be something new in its queue: for whoever could not pass on some news.
+    pub fn wake_all(&self) {
+        for lane in &self.lanes {
             lane.news();
         }
     }
@@ -121,30 +142,42 @@ impl Engine {
         self.lanes.iter().find(|lane| lane.rules().id == destination).map(|lane| lane.standing())
     }
 
-    /// Every destination's standing, with when it last had a success and whether its last result was one.
+    /// Every destination's standing, and whether its last attempt failed in a way that may pass.
     pub fn pulses(&self) -> Vec<Pulse> {
         self.lanes.iter().map(|lane| lane.pulse()).collect()
     }
 
-    /// Begins nothing new, breaks off what is under way, and waits for the workers. What was broken off is tried again after
-    /// the next start.
+    /// Begins nothing new, breaks off what is still under way after two seconds, and waits until every result is written. What
+    /// was broken off is tried again after the next start.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         for lane in &self.lanes {
-            lane.wake_all();
+            lane.end();
         }
         // What is nearly finished may finish; its result then need not be guessed after the restart.
-        let patience = std::time::Instant::now() + Duration::from_secs(2);
-        while self.lanes.iter().any(|lane| lane.is_busy()) && std::time::Instant::now() < patience {
-            std::thread::sleep(Duration::from_millis(10));
+        let patience = Instant::now() + LAST_WAIT;
+        while self.lanes.iter().any(|lane| lane.is_busy()) && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(5));
         }
         for lane in &self.lanes {
             lane.shutdown_client();
         }
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
-            let _ = thread.join();
+            thread.thread().unpark();
+            if thread.join().is_err() {
+                tracing::error!("a delivering thread ended in a panic");
+            }
         }
+        // The writer keeps the order of what it is given: when this is written, every result is. Whoever reads the queue next
+        // must not find what has been sent.
+        let _ = self.writer.run(Command::Touch);
+    }
+
+    /// Whether every lane has done and written all it can do at this moment.
+    #[cfg(test)]
+    pub(super) fn is_idle_at(&self, now: crate::model::time::Timestamp) -> bool {
+        self.lanes.iter().all(|lane| lane.is_idle_at(now))
     }
 }
 

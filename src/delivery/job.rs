@@ -34,6 +34,45 @@ pub(super) struct Loaded {
     pub(super) key: String,
 }
 
+impl Loaded {
+    /// A job that is only reported on.
+    pub(super) fn of_nothing(target: Target, told: Vec<(BusinessEventId, u16)>) -> Self {
+        Self {
+            target,
+            events: Vec::new(),
+            told,
+            dropped: Vec::new(),
+            left: None,
+            delivery: None,
+            contact: None,
+            sync: None,
+            started_at: None,
+            key: String::new(),
+        }
+    }
+}
+
+/// The pending deliveries behind a target with their generations, whatever the destination thinks of them.
+pub(super) fn pending(
+    books: &dyn Books,
+    rules: &DestinationRules,
+    target: Target,
+) -> BooksResult<Vec<(BusinessEventId, u16)>> {
+    let ids = match target {
+        Target::Event(id) => vec![id],
+        Target::Contact(id) => books.contact_sync(rules.id, id)?.map(|sync| sync.pending).unwrap_or_default(),
+    };
+    let mut pending = Vec::new();
+    for id in ids {
+        let Some(event) = books.business_event(id)? else { continue };
+        let delivery = event.deliveries.iter().find(|delivery| delivery.destination == rules.id);
+        if let Some(delivery) = delivery.filter(|delivery| delivery.state == State::Pending) {
+            pending.push((id, delivery.generation));
+        }
+    }
+    Ok(pending)
+}
+
 /// Loads a job; none when it is no longer there to be done.
 pub(super) fn load(
     books: &dyn Books,
@@ -98,7 +137,10 @@ fn load_contact(
     }
     let (mut events, mut told, mut dropped, mut waiting) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut wait_until = Timestamp::FAR_FUTURE;
-    for event_id in sync.pending.iter().take(MOST_AT_ONCE) {
+    for event_id in &sync.pending {
+        if told.len() >= MOST_AT_ONCE {
+            break;
+        }
         let Some(event) = books.business_event(*event_id)? else {
             dropped.push((*event_id, Rule::Withdrawn));
             continue;

@@ -1,56 +1,76 @@
 //! One destination's lane: what may be sent now, and what next.
+//!
+//! Its workers share one lock and one condition. A worker that finds nothing to do sleeps until the moment that the lane worked
+//! out, or until it is woken; every change that could give it work is made under the lock and wakes it, so that none is missed.
+//! A worker that takes something wakes the next one if there may be more, so that one slow request holds up nobody else.
 
-use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::backlog::Backlog;
 use super::engine::{Destination, Pulse, Surroundings};
+use super::standing;
 use crate::destinations::{HttpRequest, Reply};
 use crate::ledger::rules::DestinationRules;
-use crate::ledger::workspace::Due;
+use crate::ledger::workspace::{Due, Target};
 use crate::model::delivery::Standing;
 use crate::model::rate::TokenBucket;
 use crate::model::time::Timestamp;
-use crate::store::Command;
+use crate::store::{Command, Unavailable};
 
-/// Places of the queue read at a time.
-const READ_AHEAD: usize = 256;
 /// How long a closed gate or a failed read is left alone.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The longest nap; everything that matters wakes a lane before.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
-
-/// What a lane is made of.
-pub(super) struct LaneSettings {
-    pub(super) destination: Destination,
-    pub(super) standing: Standing,
-}
+/// Results that may wait to be written. It bounds what a crash can make us ask twice, and is enough to keep the writer busy.
+const MOST_UNWRITTEN: usize = 128;
 
 /// A lane.
 pub(super) struct Lane {
     pub(super) destination: Destination,
     pub(super) surroundings: Surroundings,
+    has_probe: bool,
     stopping: Arc<AtomicBool>,
     state: Mutex<LaneState>,
+    /// Something to do may have come up, or the end.
     changed: Condvar,
+    /// The end has come; for those who wait for the rate limit.
+    ended: Condvar,
 }
 
 /// What a lane knows.
 pub(super) struct LaneState {
     pub(super) standing: Standing,
-    /// The target of the last 403 since the last success.
-    pub(super) forbidden: Option<u64>,
+    pub(super) refused: Option<Refused>,
+    /// Whether the last result was a failure that may pass.
+    pub(super) failing: bool,
+    backlog: Backlog,
     bucket: Option<TokenBucket>,
-    in_flight: HashSet<u64>,
-    ahead: VecDeque<Due>,
-    /// The queue may hold more than was read ahead.
-    more: bool,
     /// A probe of an open breaker or a held destination is under way.
     probing: bool,
     /// The last target that was probed, so that probes go round.
     probed: Option<Due>,
-    failing: bool,
+    /// Targets that a worker is at just now.
+    at_work: Vec<u64>,
+    /// Workers that ask a held destination whether it works again.
+    asking: usize,
+    /// Workers that sleep.
+    sleeping: usize,
+    /// Whether they would have something to do if something came into the queue.
+    heeds_news: bool,
+    /// The moment for which nothing to do was found, with nothing new since.
+    #[cfg(test)]
+    idle_at: Option<Timestamp>,
+}
+
+/// The last delivery that met a 403 of which it is not known whether it means the record or the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// Its target.
+    pub(super) target: Target,
+    /// Another one was taken since: the key works.
+    pub(super) another_was_taken: bool,
 }
 
 /// What a worker does next.
@@ -60,33 +80,59 @@ pub(super) enum Next {
         /// What.
         due: Due,
         /// Whether it only finds out whether the destination works again.
-        probe: bool,
+        is_probe: bool,
     },
     /// Ask the destination's read-only request whether it works again.
-    Ask(Box<HttpRequest>),
+    Ask,
     /// Stop.
     Stop,
 }
 
+/// Why there is nothing to do.
+struct Nap {
+    /// When to look again at the latest.
+    until: Timestamp,
+    /// Whether news of the queue could change that.
+    heeds_news: bool,
+}
+
+impl Nap {
+    const fn until(until: Timestamp) -> Self {
+        Self { until, heeds_news: false }
+    }
+}
+
 impl Lane {
-    pub(super) fn new(settings: LaneSettings, surroundings: Surroundings, stopping: Arc<AtomicBool>) -> Self {
-        let bucket = settings.destination.rate_limit.map(|limit| TokenBucket::new(limit, surroundings.clock.now()));
+    pub(super) fn new(
+        destination: Destination,
+        standing: Standing,
+        surroundings: Surroundings,
+        stopping: Arc<AtomicBool>,
+    ) -> Self {
+        let bucket = destination.rate_limit.map(|limit| TokenBucket::new(limit, surroundings.clock.now()));
+        let backlog = Backlog::new(destination.rules.id, surroundings.reader.clone());
         Self {
-            destination: settings.destination,
+            has_probe: destination.rules.destination.probe().is_some(),
+            destination,
             surroundings,
             stopping,
             state: Mutex::new(LaneState {
-                standing: settings.standing,
-                forbidden: None,
+                standing,
+                refused: None,
+                failing: false,
+                backlog,
                 bucket,
-                in_flight: HashSet::new(),
-                ahead: VecDeque::new(),
-                more: true,
                 probing: false,
                 probed: None,
-                failing: false,
+                at_work: Vec::new(),
+                asking: 0,
+                sleeping: 0,
+                heeds_news: true,
+                #[cfg(test)]
+                idle_at: None,
             }),
             changed: Condvar::new(),
+            ended: Condvar::new(),
         }
     }
 
@@ -95,7 +141,7 @@ impl Lane {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, LaneState> {
-        // A worker that panicked left no change half done: everything under this lock is a single assignment.
+        // Whatever panics while it holds the lock leaves nothing behind that the next look at the queue does not put right.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -103,35 +149,54 @@ impl Lane {
         self.stopping.load(Ordering::SeqCst)
     }
 
+    /// Whether a worker is at something.
     pub(super) fn is_busy(&self) -> bool {
-        !self.state().in_flight.is_empty()
+        let state = self.state();
+        state.asking > 0 || !state.at_work.is_empty()
     }
 
     pub(super) fn shutdown_client(&self) {
         self.destination.client.shutdown();
     }
 
-    /// Something new is in the queue.
-    pub(super) fn news(&self) {
-        self.state().more = true;
-        self.changed.notify_one();
-    }
-
-    /// Every worker looks again, to find that it stops.
-    pub(super) fn wake_all(&self) {
-        // Taking the lock once makes sure that nobody is between looking at the flag and falling asleep.
+    /// The stop flag was set: wakes whoever waits.
+    pub(super) fn end(&self) {
         drop(self.state());
         self.changed.notify_all();
+        self.ended.notify_all();
     }
 
+    /// Something new is in the queue.
+    pub(super) fn news(&self) {
+        let mut state = self.state();
+        state.backlog.news();
+        state.woken();
+        if state.heeds_news && state.sleeping > 0 {
+            self.changed.notify_one();
+        }
+    }
+
+    pub(super) fn wake_all(&self) {
+        self.state().woken();
+        self.changed.notify_all();
+    }
+
+    /// A person changed it. It is kept once more, since a change of the lane's own may have been on its way to the disk.
     pub(super) fn replace_standing(&self, standing: Standing) {
         let mut state = self.state();
-        state.standing = standing;
-        state.forbidden = None;
-        state.more = true;
-        state.ahead.clear();
+        let before = std::mem::replace(&mut state.standing, standing.clone());
+        state.refused = None;
+        state.backlog.news();
+        self.keep(&state.standing);
         drop(state);
-        self.changed.notify_all();
+        self.wake_all();
+        standing::report_what_ended(self, &before, &standing);
+    }
+
+    /// Writes a standing. Called under the lock, so that changes are written in their order.
+    pub(super) fn keep(&self, standing: &Standing) {
+        let command = Command::SetStanding(self.rules().id, Box::new(standing.clone()));
+        self.surroundings.writer.submit(command, |_| {});
     }
 
     pub(super) fn standing(&self) -> Standing {
@@ -151,146 +216,147 @@ impl Lane {
                 return Next::Stop;
             }
             let now = self.surroundings.clock.now();
-            let wake_at = match self.pick(&mut state, now) {
-                Ok(next) => return next,
-                Err(wake_at) => wake_at,
+            let nap = match self.pick(&mut state, now) {
+                Ok(next) => {
+                    if state.sleeping > 0 && state.backlog.may_have_more() {
+                        self.changed.notify_one();
+                    }
+                    return next;
+                }
+                Err(nap) => nap,
             };
-            let nap = wake_at.map_or(LONGEST_NAP, |at| self.surroundings.clock.wait_until(at).min(LONGEST_NAP));
-            state = self
-                .changed
-                .wait_timeout(state, nap.max(Duration::from_millis(1)))
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state.heeds_news = nap.heeds_news;
+            state.sleeping += 1;
+            #[cfg(test)]
+            {
+                state.idle_at = Some(now);
+            }
+            let span = self.surroundings.clock.wait_until(nap.until).clamp(Duration::from_millis(1), LONGEST_NAP);
+            state = self.changed.wait_timeout(state, span).unwrap_or_else(PoisonError::into_inner).0;
+            state.sleeping -= 1;
         }
     }
 
-    /// What may be tried now, or when to look again; none waits for news.
-    fn pick(&self, state: &mut LaneState, now: Timestamp) -> Result<Next, Option<Timestamp>> {
+    /// What may be tried now, or when to look again.
+    fn pick(&self, state: &mut LaneState, now: Timestamp) -> Result<Next, Nap> {
+        if matches!(self.surroundings.writer.has_room(), Err(Unavailable::Failed(_) | Unavailable::Stopped)) {
+            // What came of a request could not be written down any more.
+            return Err(Nap::until(Timestamp::FAR_FUTURE));
+        }
         if !self.surroundings.gate.is_open() {
-            return Err(Some(now.after(PATIENCE)));
+            return Err(Nap::until(now.after(PATIENCE)));
         }
         if state.standing.paused {
-            return Err(None);
+            return Err(Nap::until(Timestamp::FAR_FUTURE));
         }
-        if let Some(held) = &state.standing.held {
-            if state.probing {
-                return Err(None);
-            }
-            if now < held.probe_at {
-                return Err(Some(held.probe_at));
-            }
-            if let Some(request) = self.destination.rules.destination.probe() {
-                state.probing = true;
-                return Ok(Next::Ask(Box::new(request)));
-            }
-            return self.pick_probe(state, now);
-        }
+        standing::correct(&mut state.standing, now);
         if let Some(at) = state.standing.not_before.filter(|at| *at > now) {
-            return Err(Some(at));
+            return Err(Nap::until(at));
         }
-        if let Some(open) = state.standing.breaker.open() {
+        let held_until = state.standing.held.as_ref().map(|held| held.probe_at);
+        if let Some(probe_at) = held_until.or_else(|| state.standing.breaker.open().map(|open| open.probe_at)) {
             if state.probing {
-                return Err(None);
+                return Err(Nap::until(Timestamp::FAR_FUTURE));
             }
-            if now < open.probe_at {
-                return Err(Some(open.probe_at));
+            if now < probe_at {
+                return Err(Nap::until(probe_at));
             }
-            return self.pick_probe(state, now);
+            return self.pick_probe(state, held_until.is_some() && self.has_probe, now);
         }
-        if state.in_flight.len() >= self.destination.concurrency.max(1) {
-            return Err(None);
+        if state.backlog.under_way() >= MOST_UNWRITTEN {
+            return Err(Nap::until(Timestamp::FAR_FUTURE));
         }
-        self.read_ahead(state, now)?;
-        let Some(due) = state.ahead.front().copied() else { return Err(self.next_due_after(state, now)) };
-        if let Some(bucket) = &mut state.bucket {
-            bucket.take(now).map_err(Some)?;
-        }
-        state.ahead.pop_front();
-        state.in_flight.insert(due.target);
-        Ok(Next::Deliver { due, probe: false })
-    }
-
-    fn read_ahead(&self, state: &mut LaneState, now: Timestamp) -> Result<(), Option<Timestamp>> {
-        if !state.ahead.is_empty() || !state.more {
-            return Ok(());
-        }
-        state.more = false;
-        let most = READ_AHEAD + state.in_flight.len();
-        let due =
-            self.surroundings.reader.snapshot().and_then(|snapshot| snapshot.due(self.rules().id, now, most)).map_err(
-                |error| {
-                    state.more = true;
-                    tracing::error!(destination = %self.rules().name, %error, "due deliveries can't be read");
-                    Some(now.after(PATIENCE))
-                },
-            )?;
-        let full = due.len() >= most;
-        state.ahead.extend(due.into_iter().filter(|due| !state.in_flight.contains(&due.target)));
-        state.more = full;
-        Ok(())
-    }
-
-    /// When the first of the queue that is not under way will be due. Whatever comes later than now wakes the lane itself.
-    fn next_due_after(&self, state: &mut LaneState, now: Timestamp) -> Option<Timestamp> {
-        let next = self.surroundings.reader.snapshot().and_then(|snapshot| {
-            let from = Due { destination: self.rules().id, at: now, target: u64::MAX };
-            Ok(snapshot.due_after(from, Timestamp::FAR_FUTURE, 1)?.pop())
-        });
-        // Whenever a nap ends the queue is read anew.
-        state.more = true;
-        match next {
-            Ok(next) => next.map(|due| due.at),
-            Err(_) => Some(now.after(PATIENCE)),
-        }
-    }
-
-    /// Another delivery than the last time, if there is one.
-    fn pick_probe(&self, state: &mut LaneState, now: Timestamp) -> Result<Next, Option<Timestamp>> {
-        let again = Some(now.after(PATIENCE));
-        let snapshot = self.surroundings.reader.snapshot().map_err(|_| again)?;
-        let after = state.probed.map(|probed| snapshot.due_after(probed, now, 1)).transpose().map_err(|_| again)?;
-        let due = match after.and_then(|mut due| due.pop()) {
-            Some(due) => Some(due),
-            None => snapshot.due(self.rules().id, now, 1).map_err(|_| again)?.pop(),
+        let due = match state.backlog.first(now) {
+            Ok(Some(due)) => due,
+            Ok(None) => return Err(Nap { until: state.backlog.next_at(), heeds_news: true }),
+            Err(error) => return Err(self.unreadable(&error, now)),
         };
-        let Some(due) = due.filter(|due| !state.in_flight.contains(&due.target)) else {
-            return Err(self.next_due_after(state, now).or(again));
+        state.take_token(now)?;
+        state.begin(due);
+        Ok(Next::Deliver { due, is_probe: false })
+    }
+
+    /// A question that changes nothing where the destination has one, else another delivery than the last time.
+    fn pick_probe(&self, state: &mut LaneState, asks: bool, now: Timestamp) -> Result<Next, Nap> {
+        if asks {
+            state.take_token(now)?;
+            state.probing = true;
+            state.asking += 1;
+            return Ok(Next::Ask);
+        }
+        let due = match state.backlog.another(state.probed, now) {
+            Ok(Some(due)) => due,
+            Ok(None) => return Err(Nap { until: state.backlog.next_at(), heeds_news: true }),
+            Err(error) => return Err(self.unreadable(&error, now)),
         };
+        state.take_token(now)?;
+        state.begin(due);
         state.probing = true;
         state.probed = Some(due);
-        state.in_flight.insert(due.target);
-        Ok(Next::Deliver { due, probe: true })
+        Ok(Next::Deliver { due, is_probe: true })
     }
 
-    /// A delivery's result is on disk, or there is none.
-    pub(super) fn release(&self, target: u64) {
+    fn unreadable(&self, error: &crate::store::StoreError, now: Timestamp) -> Nap {
+        tracing::error!(destination = %self.rules().name, %error, "due deliveries can't be read");
+        Nap::until(now.after(PATIENCE))
+    }
+
+    /// A worker is done with a target; its result may still be on its way to the disk. A probe is over by that.
+    pub(super) fn leave(&self, target: u64, is_probe: bool) {
         let mut state = self.state();
-        state.in_flight.remove(&target);
-        state.probing = false;
-        state.more = true;
-        drop(state);
-        self.changed.notify_one();
+        if let Some(at) = state.at_work.iter().position(|known| *known == target) {
+            state.at_work.swap_remove(at);
+        }
+        if is_probe {
+            state.probing = false;
+            state.woken();
+            self.changed.notify_all();
+        }
     }
 
-    /// A read-only probe is over.
-    pub(super) fn probed(&self) {
-        self.state().probing = false;
+    /// A question is answered.
+    pub(super) fn asked(&self) {
+        let mut state = self.state();
+        state.asking -= 1;
+        state.probing = false;
+        state.woken();
         self.changed.notify_all();
     }
 
-    /// Waits for the rate limit to allow one more request of a delivery under way.
-    pub(super) fn take_token(&self) {
-        loop {
-            let now = self.surroundings.clock.now();
-            let wait = match self.state().bucket.as_mut().map(|bucket| bucket.take(now)) {
-                Some(Err(at)) => self.surroundings.clock.wait_until(at),
-                _ => return,
-            };
-            if self.is_stopping() {
-                return;
-            }
-            std::thread::sleep(wait.max(Duration::from_millis(1)));
+    /// A target's result is on disk, or there is none: if it is still due it may be tried again.
+    pub(super) fn release(&self, target: u64) {
+        self.free(|backlog| backlog.end(target));
+    }
+
+    /// A target can't be dealt with before that moment.
+    pub(super) fn leave_alone(&self, target: u64, until: Timestamp) {
+        self.free(|backlog| backlog.leave_alone(target, until));
+    }
+
+    fn free(&self, change: impl FnOnce(&mut Backlog)) {
+        let mut state = self.state();
+        change(&mut state.backlog);
+        state.woken();
+        if state.sleeping > 0 {
+            self.changed.notify_one();
         }
+    }
+
+    /// Targets that workers are at just now.
+    pub(super) fn at_work(&self) -> Vec<u64> {
+        self.state().at_work.clone()
+    }
+
+    /// Waits for the rate limit to allow one more request of a delivery under way. False when we stop meanwhile.
+    pub(super) fn take_token(&self) -> bool {
+        let mut state = self.state();
+        while !self.is_stopping() {
+            let now = self.surroundings.clock.now();
+            let Err(nap) = state.take_token(now) else { return true };
+            let span = self.surroundings.clock.wait_until(nap.until).clamp(Duration::from_millis(1), LONGEST_NAP);
+            state = self.ended.wait_timeout(state, span).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        false
     }
 
     /// Sends a request by this destination's client.
@@ -298,14 +364,35 @@ impl Lane {
         self.destination.client.send(request, &super::client::Limits { timeout: self.destination.timeout })
     }
 
-    /// Keeps a changed standing on disk and wakes everybody.
-    pub(super) fn keep_standing(&self, standing: Standing) {
-        let command = Command::SetStanding(self.rules().id, Box::new(standing));
-        self.surroundings.writer.submit(command, |_| {});
-        self.changed.notify_all();
+    /// Whether everything that can be done at this moment is done and written.
+    #[cfg(test)]
+    pub(super) fn is_idle_at(&self, now: Timestamp) -> bool {
+        let state = self.state();
+        let stands_still = !state.heeds_news && state.backlog.under_way() == 0;
+        let is_quiet = state.backlog.is_quiet() || stands_still;
+        state.idle_at == Some(now) && is_quiet && state.at_work.is_empty() && state.asking == 0
+    }
+}
+
+impl LaneState {
+    fn begin(&mut self, due: Due) {
+        self.backlog.begin(due);
+        self.at_work.push(due.target);
+        self.woken();
     }
 
-    pub(super) fn note_failing(&self, failing: bool) {
-        self.state().failing = failing;
+    fn take_token(&mut self, now: Timestamp) -> Result<(), Nap> {
+        match &mut self.bucket {
+            Some(bucket) => bucket.take(now).map_err(Nap::until),
+            None => Ok(()),
+        }
+    }
+
+    /// What was found before may no longer be so.
+    fn woken(&mut self) {
+        #[cfg(test)]
+        {
+            self.idle_at = None;
+        }
     }
 }

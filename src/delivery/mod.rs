@@ -3,6 +3,8 @@
 //! Each destination has a [`lane`](mod@lane) of its own: queue, workers, rate limit, breaker. A dead one costs the others nothing.
 
 pub mod address;
+mod attempt;
+mod backlog;
 pub mod client;
 pub mod connection;
 pub mod engine;
@@ -11,4 +13,6 @@ mod job;
 mod lane;
 pub mod resolver;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod worker;

@@ -1,195 +1,154 @@
-//! One worker: takes what is next, makes the requests of one attempt, and reports what came of it.
+//! One worker: takes what is next, has it attempted, and reports what came of it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
 
+use super::attempt::{self, End};
 use super::job::{self, Loaded};
 use super::lane::{Lane, Next};
 use super::standing;
-use crate::destinations::{Exchange, Finished, HttpRequest, Job, Step, Style, status};
+use crate::destinations::{Finished, Style, status};
+use crate::ledger::books::Books;
 use crate::ledger::result::Report;
-use crate::ledger::workspace::Due;
+use crate::ledger::workspace::{Due, Target};
 use crate::model::delivery::{Attempt, FailureClass, Outcome};
+use crate::model::id::ContactId;
 use crate::model::time::Timestamp;
-use crate::store::{Command, Unavailable};
+use crate::store::{Command, Reply, Snapshot, StoreError};
 
-/// More requests than any attempt needs: the CRM's search, create, search again, update.
-const MOST_REQUESTS: usize = 8;
+/// How long something is left alone that our own code or a record that can't be read stands in the way of.
+const LONG: Duration = Duration::from_secs(3600);
+/// How long a person is left alone who is being told of under a former number.
+const SHORT: Duration = Duration::from_secs(1);
 
 /// Works until the lane stops.
-pub(super) fn run(lane: &std::sync::Arc<Lane>) {
+pub(super) fn run(lane: &Arc<Lane>) {
     loop {
         match lane.next() {
             Next::Stop => return,
-            Next::Ask(request) => ask(lane, &request),
-            Next::Deliver { due, probe } => {
+            Next::Ask => {
+                // A defect in one answer's handling must not end the worker.
+                let _ = catch_unwind(AssertUnwindSafe(|| ask(lane)));
+                lane.asked();
+            }
+            Next::Deliver { due, is_probe } => {
                 // A defect while rendering one delivery must not end the lane's worker, nor be tried in a loop.
-                if catch_unwind(AssertUnwindSafe(|| deliver(lane, due, probe))).is_err() {
-                    give_up(lane, due);
+                if catch_unwind(AssertUnwindSafe(|| deliver(lane, due, is_probe))).is_err() {
+                    let given_up = catch_unwind(AssertUnwindSafe(|| give_up(lane, due)));
+                    if !given_up.is_ok_and(|reported| reported) {
+                        leave_alone(lane, due, LONG);
+                    }
                 }
+                lane.leave(due.target, is_probe);
             }
         }
     }
 }
 
 /// Asks whether a held destination works again.
-fn ask(lane: &Lane, request: &HttpRequest) {
-    let outcome = match status::outcome(&exchange(lane, request.clone())) {
-        // The destination answers, but the key is still refused.
+fn ask(lane: &Lane) {
+    let Some(request) = lane.rules().destination.probe() else { return };
+    let exchange = attempt::exchange(lane, request);
+    if lane.is_stopping() && exchange.reply.is_err() {
+        return;
+    }
+    let outcome = match status::outcome(&exchange) {
+        // It answers, but the key is still refused.
         Outcome::Forbidden { explanation } => Outcome::Broken { explanation },
-        Outcome::Retry { explanation, .. } | Outcome::Ambiguous { explanation } => Outcome::Broken { explanation },
-        Outcome::SlowDown { .. } => Outcome::Delivered,
         other => other,
     };
-    standing::note(lane, &outcome, lane.surroundings.clock.now());
-    lane.probed();
+    standing::note(lane, &outcome, true, lane.surroundings.clock.now());
 }
 
-fn exchange(lane: &Lane, request: HttpRequest) -> Exchange {
-    let reply = lane.send(&request);
-    Exchange { request, reply }
-}
-
-fn deliver(lane: &std::sync::Arc<Lane>, due: Due, probe: bool) {
+fn deliver(lane: &Arc<Lane>, due: Due, is_probe: bool) {
     let now = lane.surroundings.clock.now();
-    let snapshot = lane.surroundings.reader.snapshot();
-    let loaded = snapshot
-        .map_err(|error| error.to_string())
-        .and_then(|snapshot| job::load(&snapshot, lane.rules(), due, now).map_err(|error| error.to_string()));
-    let loaded = match loaded {
-        Ok(Some(loaded)) => loaded,
-        Ok(None) => return lane.release(due.target),
+    let loaded = match load(lane, due, now) {
+        Ok(Found::Job(loaded)) => *loaded,
+        Ok(Found::Gone) => return lane.release(due.target),
+        Ok(Found::Busy) => return leave_alone(lane, due, SHORT),
         Err(error) => {
             tracing::error!(destination = %lane.rules().name, target = due.target, %error, "a delivery can't be read");
-            return lane.release(due.target);
+            return leave_alone(lane, due, LONG);
         }
     };
-    let Some((finished, attempt)) = attempt(lane, &loaded, now) else { return lane.release(due.target) };
-    let finished = settle_forbidden(lane, due, finished);
-    let over = lane.surroundings.clock.now();
+    let (finished, attempt) = match attempt::make(lane, &loaded, now) {
+        End::Over(finished, attempt) => (finished, attempt),
+        End::TakeBack => return take_back(lane, due, loaded),
+        End::BrokenOff => return lane.release(due.target),
+        End::Refused(why) => return begin_refused(lane, due, &why),
+    };
+    // Without a request nothing was learned of the destination.
+    let is_probe = is_probe && attempt.is_some();
     if attempt.is_some() {
-        standing::note(lane, &finished.outcome, over);
-        log(lane, &loaded, &finished, attempt.as_ref());
+        standing::note(lane, &finished.outcome, is_probe, lane.surroundings.clock.now());
     }
-    report(lane, due, probe, loaded, finished, attempt);
+    log(lane, &loaded, &finished, attempt.as_ref());
+    report(lane, due, is_probe, loaded, finished, attempt);
 }
 
-/// Makes the requests of one attempt. None when it was broken off, because we stop or because the store does not take the
-/// note that it begins: then nothing was sent that the next start would not see.
-fn attempt(lane: &Lane, loaded: &Loaded, now: Timestamp) -> Option<(Finished, Option<Attempt>)> {
-    if loaded.told.is_empty() {
-        return Some((Finished::new(Outcome::Delivered), None));
-    }
-    if let Some(deadline) = loaded.delivery.as_ref().and_then(|delivery| delivery.deadline) {
-        if now > deadline {
-            let explanation = format!("{} takes nothing after {deadline}", lane.rules().name);
-            let outcome = Outcome::Permanent { class: FailureClass::DeadlinePassed, explanation };
-            return Some((Finished::new(outcome), None));
-        }
-    }
-    let style = lane.rules().destination.style();
-    if let (Style::Event, Some(started_at)) = (style, loaded.started_at) {
-        let explanation = format!("tallyhook stopped while it was being sent at {started_at}");
-        return Some((Finished::new(Outcome::Ambiguous { explanation }), None));
-    }
-    let job = Job {
-        key: &loaded.key,
-        events: &loaded.events,
-        delivery: loaded.delivery.as_ref(),
-        contact: loaded.contact.as_ref(),
-        sync: loaded.sync.as_ref(),
-        now,
-    };
-    let mut exchanges: Vec<Exchange> = Vec::new();
-    let mut noted = false;
-    let finished = loop {
-        let request = match lane.rules().destination.step(&job, &exchanges) {
-            Step::Done(finished) => break finished,
-            Step::Send(request) => request,
-        };
-        if exchanges.len() >= MOST_REQUESTS {
-            let explanation = format!("{} wants more requests than one delivery may take", lane.rules().name);
-            break Finished::new(Outcome::Permanent { class: FailureClass::Invalid, explanation });
-        }
-        if !request.repeatable && !noted {
-            lane.surroundings.writer.run(Command::Start(lane.rules().id, loaded.target)).ok()?;
-            noted = true;
-        }
-        if !exchanges.is_empty() {
-            lane.take_token();
-        }
-        if lane.is_stopping() {
-            return None;
-        }
-        let reply = lane.send(&request);
-        if lane.is_stopping() && reply.is_err() {
-            return None;
-        }
-        exchanges.push(Exchange { request, reply });
-    };
-    let attempt = (!exchanges.is_empty()).then(|| record(lane, loaded, &finished, &exchanges, now));
-    Some((finished, attempt))
+/// What stands behind a place in the queue.
+enum Found {
+    Job(Box<Loaded>),
+    /// It is not there any more, or not due.
+    Gone,
+    /// The same person is being told of just now, under a number that was merged into this one meanwhile.
+    Busy,
 }
 
-/// Whether a 403 concerns one record or the whole destination: the read-only probe tells, else a second delivery's 403 does.
-fn settle_forbidden(lane: &Lane, due: Due, mut finished: Finished) -> Finished {
-    let Outcome::Forbidden { explanation } = &finished.outcome else { return finished };
-    let explanation = explanation.clone();
-    let key_works = lane.rules().destination.probe().map(|request| {
-        !matches!(status::outcome(&exchange(lane, request)), Outcome::Forbidden { .. } | Outcome::Broken { .. })
-    });
-    let mut state = lane.state();
-    let another = state.forbidden.is_some_and(|target| target != due.target);
-    state.forbidden = Some(due.target);
-    drop(state);
-    finished.outcome = match key_works {
-        Some(true) => Outcome::Permanent { class: FailureClass::Rejected, explanation },
-        Some(false) => Outcome::Broken { explanation },
-        None if another => Outcome::Broken { explanation },
-        None => Outcome::Retry { explanation, after: None },
-    };
-    finished
+fn load(lane: &Lane, due: Due, now: Timestamp) -> Result<Found, String> {
+    let snapshot = lane.surroundings.reader.snapshot().map_err(|error| error.to_string())?;
+    if let Some(loaded) = job::load(&snapshot, lane.rules(), due, now).map_err(|error| error.to_string())? {
+        let is_busy = is_told_of_elsewhere(lane, &snapshot, &loaded).map_err(|error| error.to_string())?;
+        return Ok(if is_busy { Found::Busy } else { Found::Job(Box::new(loaded)) });
+    }
+    if due.at <= now && is_in_queue(&snapshot, due).map_err(|error| error.to_string())? {
+        return Err("it has a place in the queue, but its record says that it is not due".to_owned());
+    }
+    Ok(Found::Gone)
 }
 
-fn record(lane: &Lane, loaded: &Loaded, finished: &Finished, exchanges: &[Exchange], at: Timestamp) -> Attempt {
-    let took = lane.surroundings.clock.now().since(at).as_millis();
-    let last = exchanges.last();
-    let status = last.and_then(|exchange| exchange.reply.as_ref().ok()).map(|response| response.status);
-    let sent: Vec<String> = exchanges.iter().map(|exchange| exchange.request.shown()).collect();
-    let mut outcome = describe(&finished.outcome);
-    for note in &finished.notes {
-        outcome.push_str("; ");
-        outcome.push_str(note);
+/// The note that a request begins was not taken: it was withdrawn meanwhile, or our own code fails on it.
+fn begin_refused(lane: &Lane, due: Due, why: &str) {
+    let still_there = lane.surroundings.reader.snapshot().and_then(|snapshot| is_in_queue(&snapshot, due));
+    if still_there.is_ok_and(|is_there| !is_there) {
+        return lane.release(due.target);
     }
-    // A success needs no evidence beyond what was sent; what a failure said is kept for the person who mends it.
-    let excerpt = match (&finished.outcome, last) {
-        (Outcome::Delivered, _) | (_, None) => String::new(),
-        (_, Some(exchange)) => status::excerpt(exchange),
-    };
-    Attempt {
-        at,
-        took_ms: u32::try_from(took).unwrap_or(u32::MAX),
-        generation: loaded.told.first().map_or(0, |(_, generation)| *generation),
-        sent: sent.join("\n"),
-        status,
-        outcome,
-        excerpt,
-    }
+    tracing::error!(destination = %lane.rules().name, target = due.target, %why, "a delivery can't be begun");
+    leave_alone(lane, due, LONG);
 }
 
-fn describe(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Delivered => "delivered".to_owned(),
-        Outcome::Suppressed(rule) => format!("suppressed: {}", rule.name()),
-        Outcome::Retry { explanation, .. } => format!("retry: {explanation}"),
-        Outcome::SlowDown { .. } => "slow down: the destination asks to wait".to_owned(),
-        Outcome::Permanent { class, explanation } => format!("failed ({}): {explanation}", class.name()),
-        Outcome::Broken { explanation } => format!("destination broken: {explanation}"),
-        Outcome::Forbidden { explanation } => format!("forbidden: {explanation}"),
-        Outcome::Ambiguous { explanation } => format!("ambiguous: {explanation}"),
+fn is_in_queue(snapshot: &Snapshot, due: Due) -> Result<bool, StoreError> {
+    let before = match due.target.checked_sub(1) {
+        Some(target) => Due { target, ..due },
+        None => Due { at: due.at.before(Duration::from_millis(1)), target: u64::MAX, ..due },
+    };
+    Ok(snapshot.due_after(before, due.at, 1)?.first() == Some(&due))
+}
+
+/// Whether a worker is at a contact that was merged into this one after it had begun.
+fn is_told_of_elsewhere(
+    lane: &Lane,
+    snapshot: &Snapshot,
+    loaded: &Loaded,
+) -> Result<bool, crate::ledger::books::BooksError> {
+    let Target::Contact(this) = loaded.target else { return Ok(false) };
+    for other in lane.at_work().into_iter().map(ContactId).filter(|other| *other != this) {
+        let mut now_is = other;
+        while let Some(next) = snapshot.contact(now_is)?.and_then(|contact| contact.merged_into) {
+            now_is = next;
+        }
+        if now_is == this {
+            return Ok(true);
+        }
     }
+    Ok(false)
 }
 
 fn log(lane: &Lane, loaded: &Loaded, finished: &Finished, attempt: Option<&Attempt>) {
+    if loaded.told.is_empty() {
+        return;
+    }
     let first = loaded.told.first().map(|(id, _)| id.to_string()).unwrap_or_default();
     tracing::info!(
         destination = %lane.rules().name,
@@ -197,19 +156,21 @@ fn log(lane: &Lane, loaded: &Loaded, finished: &Finished, attempt: Option<&Attem
         deliveries = loaded.told.len(),
         status = attempt.and_then(|attempt| attempt.status),
         took_ms = attempt.map(|attempt| attempt.took_ms),
-        outcome = %describe(&finished.outcome),
+        outcome = %attempt::describe(&finished.outcome),
         "attempt"
     );
 }
 
-fn report(
-    lane: &std::sync::Arc<Lane>,
-    due: Due,
-    probe: bool,
-    loaded: Loaded,
-    finished: Finished,
-    attempt: Option<Attempt>,
-) {
+fn leave_alone(lane: &Lane, due: Due, span: Duration) {
+    lane.leave_alone(due.target, lane.surroundings.clock.now().after(span));
+}
+
+/// We stop before anything of it was sent: the note that it was begun is taken back, else it would count as ambiguous.
+fn take_back(lane: &Arc<Lane>, due: Due, loaded: Loaded) {
+    report(lane, due, true, loaded, Finished::new(Outcome::SlowDown { after: None }), None);
+}
+
+fn report(lane: &Arc<Lane>, due: Due, is_probe: bool, loaded: Loaded, finished: Finished, attempt: Option<Attempt>) {
     let report = Report {
         destination: lane.rules().id,
         target: loaded.target,
@@ -219,30 +180,38 @@ fn report(
         finished,
         attempt,
         chance: lane.surroundings.chance.next(),
-        probe,
+        probe: is_probe,
     };
-    let lane_after = std::sync::Arc::clone(lane);
-    lane.surroundings.writer.submit(Command::Report(Box::new(report)), move |reply| {
-        // Without a commit the delivery stays marked as under way: it must not be sent again by this process.
-        if !matches!(reply, Err(Unavailable::Failed(_))) {
-            lane_after.release(due.target);
+    let lane_after = Arc::clone(lane);
+    lane.surroundings.writer.submit(Command::Report(Box::new(report)), move |reply| match reply {
+        Ok(Reply::Refused(why)) => {
+            // What came of it can't be noted, so it must not be sent again by this process.
+            let name = &lane_after.rules().name;
+            tracing::error!(destination = %name, target = due.target, %why, "a result can't be written");
+            lane_after.leave_alone(due.target, Timestamp::FAR_FUTURE);
         }
+        Ok(_) => lane_after.release(due.target),
+        // Without a commit it stays under way: it must not be sent again by this process.
+        Err(_) => {}
     });
 }
 
-/// Our own code failed on a delivery: it is given up with a reason, instead of being tried for ever.
-fn give_up(lane: &std::sync::Arc<Lane>, due: Due) {
-    let now = lane.surroundings.clock.now();
-    let loaded = lane
-        .surroundings
-        .reader
-        .snapshot()
-        .ok()
-        .and_then(|snapshot| job::load(&snapshot, lane.rules(), due, now).ok().flatten());
-    let Some(loaded) = loaded else { return lane.release(due.target) };
+/// Our own code failed on a delivery: it is given up with a reason, instead of being tried for ever. False when that can't be.
+fn give_up(lane: &Arc<Lane>, due: Due) -> bool {
+    let Ok(snapshot) = lane.surroundings.reader.snapshot() else { return false };
+    let target = match lane.rules().destination.style() {
+        Style::Event => Target::Event(crate::model::id::BusinessEventId(due.target)),
+        Style::Contact => Target::Contact(ContactId(due.target)),
+    };
+    let Ok(told) = job::pending(&snapshot, lane.rules(), target) else { return false };
+    if told.is_empty() {
+        return false;
+    }
+    let loaded = Loaded::of_nothing(target, told);
     let outcome = Outcome::Permanent {
         class: FailureClass::Invalid,
-        explanation: "a defect of tallyhook while rendering it; please report it with the line in the log".to_owned(),
+        explanation: "a defect of tallyhook while sending it; please report it with the line in the log".to_owned(),
     };
     report(lane, due, false, loaded, Finished::new(outcome), None);
+    true
 }

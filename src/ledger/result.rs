@@ -120,12 +120,14 @@ fn delivered(workspace: &mut Workspace<'_>, report: &Report, id: BusinessEventId
     if matches!(delivery.state, State::Delivered { .. }) {
         return Ok(());
     }
+    // Contact destinations don't hold sales but people, who are told of again.
+    let by_itself = delivery.frozen.is_some();
     let withdrawn = matches!(delivery.state, State::Suppressed { rule: Rule::Withdrawn, .. });
     if delivery.generation == generation {
         use_attempt(delivery, report);
     }
     set_state(workspace, report.destination, id, None, State::Delivered { at })?;
-    if withdrawn && is_sale {
+    if withdrawn && is_sale && by_itself {
         told_after_all(workspace, report.destination, id)?;
     }
     Ok(())

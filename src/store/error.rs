@@ -57,6 +57,11 @@ impl StoreError {
     pub(super) fn storage(error: impl Into<redb::Error>) -> Self {
         Self::Storage(Box::new(error.into()))
     }
+
+    /// A failure of the storage that came by way of the ledger, as text.
+    pub(super) fn reading(error: String) -> Self {
+        Self::storage(redb::Error::Io(std::io::Error::other(error)))
+    }
 }
 
 impl From<StoreError> for BooksError {

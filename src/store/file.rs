@@ -27,7 +27,8 @@ pub(super) fn open(path: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(path.to_owned())),
         Err(TryLockError::Error(cause)) => return Err(at(cause)),
     }
-    let backend = redb::backends::FileBackend::new(file.try_clone().map_err(at)?).map_err(|error| at_path(error, path))?;
+    let backend =
+        redb::backends::FileBackend::new(file.try_clone().map_err(at)?).map_err(|error| at_path(error, path))?;
     begin_again_if_unfinished(&backend).map_err(at)?;
     drop(backend);
     file.unlock().map_err(at)?;

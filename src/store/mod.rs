@@ -4,6 +4,7 @@
 //! thread, which plans it with the ledger, applies it, and answers only after the commit is on disk.
 
 mod apply;
+mod batch;
 pub mod body;
 mod command;
 mod error;

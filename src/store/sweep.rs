@@ -69,10 +69,10 @@ pub(super) fn apply(tables: &mut Tables<'_>, planned: Planned) -> Result<(usize,
         tables.webhooks.remove(id).map_err(StoreError::storage)?;
         tables.bodies.remove(id).map_err(StoreError::storage)?;
         // Without its record a webhook's mark is not known and stays: what it refuses was counted.
-        if let Some(mark) = mark {
-            if tables.mark(mark)? == Some(WebhookId(*id)) {
-                tables.marks.remove(mark.as_str()).map_err(StoreError::storage)?;
-            }
+        if let Some(mark) = mark
+            && tables.mark(mark)? == Some(WebhookId(*id))
+        {
+            tables.marks.remove(mark.as_str()).map_err(StoreError::storage)?;
         }
     }
     for key in &planned.attempts {
@@ -212,7 +212,7 @@ fn contact_is_open(tables: &Tables<'_>, first: ContactId, destination: Destinati
 fn readable<T>(read: BooksResult<T>) -> Result<Option<T>, StoreError> {
     match read {
         Ok(value) => Ok(Some(value)),
-        Err(BooksError::Storage(error)) => Err(StoreError::storage(redb::Error::Io(std::io::Error::other(error)))),
+        Err(BooksError::Storage(error)) => Err(StoreError::reading(error)),
         Err(_) => Ok(None),
     }
 }

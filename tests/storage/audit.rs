@@ -50,8 +50,7 @@ fn read(snapshot: &Snapshot) -> Contents {
     let ids: Vec<DestinationId> = destinations.iter().map(|(id, _)| *id).collect();
     let webhooks = snapshot.webhooks(ALL).unwrap();
     let events = snapshot.business_events(ALL).unwrap();
-    let contacts: Vec<Contact> =
-        (1..next.contact).filter_map(|id| snapshot.contact(ContactId(id)).unwrap()).collect();
+    let contacts: Vec<Contact> = (1..next.contact).filter_map(|id| snapshot.contact(ContactId(id)).unwrap()).collect();
     let targets = || {
         let events = (1..next.business_event).map(|id| Target::Event(BusinessEventId(id)));
         events.chain((1..next.contact).map(|id| Target::Contact(ContactId(id))))
@@ -83,7 +82,9 @@ fn read(snapshot: &Snapshot) -> Contents {
         destinations,
     };
     for id in &ids {
-        contents.failed.extend(snapshot.failed(*id, None, usize::MAX).unwrap().into_iter().map(|event| (id.0, event.0)));
+        contents
+            .failed
+            .extend(snapshot.failed(*id, None, usize::MAX).unwrap().into_iter().map(|event| (id.0, event.0)));
         let syncs = (1..next.contact).filter_map(|contact| snapshot.contact_sync(*id, ContactId(contact)).unwrap());
         contents.syncs.extend(syncs);
         for target in targets() {

@@ -241,7 +241,7 @@ impl Memory {
                 if delivery.state == State::Pending && !settles && style == Style::Contact {
                     assert_eq!(queues, Vec::from_iter(contact), "{} at {}", event.id, delivery.destination.0);
                 } else {
-                    assert_eq!(queues, [], "{} at {}", event.id, delivery.destination.0);
+                    assert_eq!(queues, [], "{} at {}: {delivery:?}", event.id, delivery.destination.0);
                 }
                 assert!(delivery.state == State::Pending || !settles);
                 assert!(style == Style::Event || delivery.frozen.is_none());

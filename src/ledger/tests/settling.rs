@@ -226,7 +226,7 @@ fn a_sale_whose_buyer_becomes_known_later_is_told_then() {
     let id = sale(&house);
     assert_eq!(suppressed(&house, id, CRM), Some(Rule::NoContact));
     assert_eq!(house.due(ANALYTICS).len(), 1);
-    house.take(&charge("ch_1", eur(3000), Some("pi_1")).email("jane@example.com"));
+    house.take(&charge("ch_1", eur(3000), Some("pi_1")).email("jane@example.com").at(60));
     house.check();
     house.seconds(60);
     assert_eq!((house.due(CRM).len(), house.due(MAIL).len()), (1, 1));
