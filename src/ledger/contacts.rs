@@ -1,7 +1,7 @@
 //! A contact as a fold: what was said of the person, newest first, and the sum of what its groups add.
 
 use super::books::BooksResult;
-use super::derive::group_facts;
+use super::derive::payment_method_of;
 use super::workspace::Workspace;
 use crate::model::attribution::{Attribution, Consent};
 use crate::model::contact::{ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount};
@@ -153,7 +153,7 @@ fn recount_edges(workspace: &mut Workspace<'_>, contact: ContactId) -> BooksResu
         let Some(sale) = as_last(&group.contribution) else { continue };
         first = Some(first.map_or(sale.at, |first| first.min(sale.at)));
         if last.as_ref().is_none_or(|(last, _)| *last < sale) {
-            last = Some((sale, group_facts(group).details.payment_method_type));
+            last = Some((sale, payment_method_of(group).map(str::to_owned)));
         }
     }
     let record = workspace.contact_mut(contact)?;

@@ -41,8 +41,6 @@ pub struct Derived {
     pub drafts: Vec<Draft>,
     /// What it adds to its contact.
     pub contribution: Contribution,
-    /// How it was paid.
-    pub payment_method_type: Option<String>,
 }
 
 /// Works out what a group amounts to. `history` is of the subscription that its invoice bills.
@@ -68,7 +66,6 @@ pub fn derive(group: &Group, history: Option<&SubscriptionHistory>, frozen_id: O
     derived.drafts.extend(sale);
     attempts::derive(group, &facts, &mut derived.drafts);
     refunds::derive(group, &facts, sold, transaction_id.as_deref(), &mut derived);
-    derived.payment_method_type = facts.details.payment_method_type;
     derived
 }
 
@@ -189,6 +186,12 @@ fn subscription_kind(invoice: Option<&str>, billing: Billing, history: Option<&S
 /// Whether what an object carries is about the buyer. A refund's or dispute's metadata is the merchant's own business.
 pub(super) const fn speaks_of_buyer(kind: ObjectKind) -> bool {
     !matches!(kind, ObjectKind::Refund | ObjectKind::Dispute)
+}
+
+/// How a group's sale was paid, as far as its objects tell.
+pub(super) fn payment_method_of(group: &Group) -> Option<&str> {
+    let speaking = group.objects.iter().filter(|state| speaks_of_buyer(state.object.kind));
+    speaking.filter_map(|state| state.details.payment_method_type.as_deref()).next()
 }
 
 /// What the objects of a group say together: what is nearest to the buyer is believed first. (A group keeps its objects in

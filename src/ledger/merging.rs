@@ -2,7 +2,7 @@
 
 use super::books::BooksResult;
 use super::contacts::{contribute, learn_from};
-use super::derive::group_facts;
+use super::derive::payment_method_of;
 use super::occasion::Occasion;
 use super::people::{claims_of, is_person, knows_person};
 use super::release;
@@ -162,7 +162,7 @@ pub(super) fn give_group(
         return Ok(());
     }
     let contribution = record.contribution.clone();
-    let paid_by = group_facts(record).details.payment_method_type;
+    let paid_by = payment_method_of(record).map(str::to_owned);
     let events: Vec<BusinessEventId> = record.events.iter().map(|(_, id)| *id).collect();
     let from = match from {
         Some(from) => Some(workspace.live_contact(from)?),

@@ -4,7 +4,7 @@ use super::billing::subscription_of;
 use super::books::BooksResult;
 use super::contacts;
 use super::count::object_key;
-use super::derive::{Draft, derive};
+use super::derive::{Draft, derive, payment_method_of};
 use super::join::told_contact_destinations;
 use super::occasion::{Occasion, Wait};
 use super::plan;
@@ -53,8 +53,8 @@ pub fn reconcile(
         workspace.group_mut(group)?.contribution.clone_from(&derived.contribution);
     }
     if let Some(contact) = contact {
-        let paid_by = derived.payment_method_type.as_deref();
-        contacts::contribute(workspace, contact, &before, &derived.contribution, paid_by)?;
+        let paid_by = payment_method_of(workspace.exact_group(group)?).map(str::to_owned);
+        contacts::contribute(workspace, contact, &before, &derived.contribution, paid_by.as_deref())?;
     }
     let mut outdated: Vec<DestinationId> = Vec::new();
     for Matched { id, draft, fresh } in &matched {

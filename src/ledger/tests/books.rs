@@ -140,8 +140,12 @@ impl Memory {
         }
         assert_eq!(self.due, due);
         assert_eq!(self.failed, failed);
-        let known: BTreeMap<_, _> =
-            self.state_counts.iter().filter(|(_, counts)| **counts != [0; 5]).map(|(id, counts)| (*id, *counts)).collect();
+        let known: BTreeMap<_, _> = self
+            .state_counts
+            .iter()
+            .filter(|(_, counts)| **counts != [0; 5])
+            .map(|(id, counts)| (*id, *counts))
+            .collect();
         assert_eq!(known, counts);
         let settle = self.groups.values().filter_map(|group| Some((group.settle_at?, group.id))).collect();
         assert_eq!(self.settle, settle);
@@ -178,13 +182,7 @@ impl Memory {
             assert_eq!(contact.totals, sums, "{}", contact.id);
             assert_eq!(
                 (contact.purchases, contact.renewals, contact.refunds, contact.customer_since, &contact.last_sale),
-                (
-                    expected.purchases,
-                    expected.renewals,
-                    expected.refunds,
-                    expected.customer_since,
-                    &expected.last_sale
-                ),
+                (expected.purchases, expected.renewals, expected.refunds, expected.customer_since, &expected.last_sale),
                 "{}",
                 contact.id
             );
@@ -283,7 +281,8 @@ impl Books for Memory {
     }
 
     fn groups_of(&self, contact: ContactId, from: Timestamp, to: Timestamp) -> BooksResult<Vec<GroupId>> {
-        let of_contact = self.contact_groups.iter().filter(|(owner, at, _)| *owner == contact && (from..=to).contains(at));
+        let of_contact =
+            self.contact_groups.iter().filter(|(owner, at, _)| *owner == contact && (from..=to).contains(at));
         Ok(of_contact.map(|(_, _, group)| *group).collect())
     }
 

@@ -33,9 +33,9 @@ struct Fake(Like);
 impl Fake {
     fn browser(event: &BusinessEvent, contact: Option<&Contact>) -> Option<String> {
         let of_event = event.facts.attribution.client_id.clone();
-        of_event.or_else(|| contact?.last_attribution.client_id.clone()).or_else(|| {
-            contact?.first_attribution.client_id.clone()
-        })
+        of_event
+            .or_else(|| contact?.last_attribution.client_id.clone())
+            .or_else(|| contact?.first_attribution.client_id.clone())
     }
 }
 

@@ -7,8 +7,8 @@ use super::destinations::{ANALYTICS, everybody, nobody};
 use super::house::House;
 use super::orders::Numbers;
 use super::stripe::{
-    Event, Shape, bill, charge, charge_said, eur, intent, intent_failed, invoice, invoice_failed, paid_by_card,
-    refund, session, session_failed, session_unpaid, subscription_session,
+    Event, Shape, bill, charge, charge_said, eur, intent, intent_failed, invoice, invoice_failed, paid_by_card, refund,
+    session, session_failed, session_unpaid, subscription_session,
 };
 use super::view::{GroupView, view};
 use crate::model::business_event::{Mark, Subject};
@@ -107,7 +107,11 @@ fn events_of(number: usize, customer: &Customer) -> Vec<Event> {
                 super::stripe::session_paid_later(&cs, eur(minor), &pi),
             ],
             Step::FailedCheckout => {
-                vec![session_unpaid(&cs, &pi), intent_failed(&pi, &ch, eur(minor)), session_failed(&cs, eur(minor), &pi)]
+                vec![
+                    session_unpaid(&cs, &pi),
+                    intent_failed(&pi, &ch, eur(minor)),
+                    session_failed(&cs, eur(minor), &pi),
+                ]
             }
             Step::Subscribes => {
                 let mut events = pay(bill(&inv, eur(minor), Billing::SubscriptionStart, &subscription));

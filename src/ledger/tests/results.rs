@@ -172,11 +172,9 @@ fn no_attempt_is_planned_behind_the_deadline() {
 
 #[test]
 fn ambiguous_outcomes_follow_the_policy() {
-    for (policy, expected) in [
-        (AmbiguousPolicy::Retry, "pending"),
-        (AmbiguousPolicy::Drop, "suppressed"),
-        (AmbiguousPolicy::Ask, "failed"),
-    ] {
+    for (policy, expected) in
+        [(AmbiguousPolicy::Retry, "pending"), (AmbiguousPolicy::Drop, "suppressed"), (AmbiguousPolicy::Ask, "failed")]
+    {
         for destination in [ANALYTICS, CRM] {
             let (mut house, id) = sold();
             for rules in &mut house.rules.destinations {
@@ -356,9 +354,7 @@ fn what_waits_too_long_for_a_destination_ends_as_failed_each_by_its_own_age() {
         for due in house.due(destination) {
             let target = house.attempt(due, Outcome::Delivered).target;
             house
-                .run(|workspace, rules| {
-                    result::plan_expire(workspace, rules.destination(destination).unwrap(), target)
-                })
+                .run(|workspace, rules| result::plan_expire(workspace, rules.destination(destination).unwrap(), target))
                 .unwrap();
         }
     }

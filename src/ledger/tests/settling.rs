@@ -128,7 +128,12 @@ fn what_is_frozen_keeps_its_id_and_time_when_a_link_comes_later() {
     house.deliver();
     // An hour later it turns out to have paid a renewal.
     house.seconds(3600);
-    house.take_all(&paid_by_card(Shape::Old, bill("in_1", eur(2000), Billing::SubscriptionCycle, "sub_1"), "pi_1", "ch_1"));
+    house.take_all(&paid_by_card(
+        Shape::Old,
+        bill("in_1", eur(2000), Billing::SubscriptionCycle, "sub_1"),
+        "pi_1",
+        "ch_1",
+    ));
     let event = house.event(id);
     assert_eq!((event.transaction_id.as_deref(), &event.kind), (Some("pi_1"), &EventKind::Renewal));
     assert_eq!(event.occurred_at.unix_seconds() - super::house::START.unix_seconds(), 2);
@@ -169,7 +174,12 @@ fn a_kind_that_changes_before_it_settles_goes_only_to_those_who_want_it() {
     house.rules.destinations[0].kinds.retain(|kind| *kind != EventKind::Renewal);
     house.take(&intent("pi_1", eur(2000), "ch_1").customer("cus_1"));
     assert_eq!(house.event(sale(&house)).deliveries.len(), 3);
-    house.take_all(&paid_by_card(Shape::Old, bill("in_1", eur(2000), Billing::SubscriptionCycle, "sub_1"), "pi_1", "ch_1"));
+    house.take_all(&paid_by_card(
+        Shape::Old,
+        bill("in_1", eur(2000), Billing::SubscriptionCycle, "sub_1"),
+        "pi_1",
+        "ch_1",
+    ));
     let event = house.only(&EventKind::Renewal);
     assert!(event.deliveries.iter().all(|delivery| delivery.destination != ANALYTICS));
     house.check();
@@ -296,7 +306,12 @@ fn a_refund_waits_for_the_sale_it_belongs_to_and_takes_its_id() {
     assert_eq!(waits(&house, id, ANALYTICS), Some(house.now.after(Duration::from_secs(3600))));
     house.seconds(600);
     house.take(&charge("ch_1", eur(2000), Some("pi_1")).customer("cus_1").at(600));
-    house.take_all(&paid_by_card(Shape::Old, bill("in_1", eur(2000), Billing::SubscriptionCycle, "sub_1"), "pi_1", "ch_1"));
+    house.take_all(&paid_by_card(
+        Shape::Old,
+        bill("in_1", eur(2000), Billing::SubscriptionCycle, "sub_1"),
+        "pi_1",
+        "ch_1",
+    ));
     // The CRM takes the sale at once, which fixes its id; so the refund can go.
     assert_eq!(waits(&house, id, ANALYTICS), None);
     let event = house.event(id);
@@ -330,7 +345,12 @@ fn a_refund_without_its_sale_is_sent_unmatched_and_the_sale_then_takes_its_id() 
     assert_eq!((event.transaction_id.as_deref(), event.frozen), (Some("pi_1"), true));
     assert!(event.facts.marks.contains(&Mark::Unmatched));
     house.deliver();
-    house.take_all(&paid_by_card(Shape::Old, bill("in_1", eur(2000), Billing::SubscriptionCycle, "sub_1"), "pi_1", "ch_1"));
+    house.take_all(&paid_by_card(
+        Shape::Old,
+        bill("in_1", eur(2000), Billing::SubscriptionCycle, "sub_1"),
+        "pi_1",
+        "ch_1",
+    ));
     assert_eq!(house.only(&EventKind::Renewal).transaction_id.as_deref(), Some("pi_1"));
     assert!(!house.event(id).facts.marks.contains(&Mark::Unmatched));
     house.check();

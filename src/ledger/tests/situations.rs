@@ -115,12 +115,8 @@ fn joined(mut first: Vec<Event>, second: Vec<Event>) -> Vec<Event> {
 #[allow(clippy::too_many_lines)] // a table
 fn situations() -> Vec<Situation> {
     let row = |name, events, money| Situation { name, events, money };
-    let purchase = |minor, id| Money {
-        sales: vec![("purchase", minor, id)],
-        net: minor,
-        counts: (1, 0, 0),
-        ..Money::default()
-    };
+    let purchase =
+        |minor, id| Money { sales: vec![("purchase", minor, id)], net: minor, counts: (1, 0, 0), ..Money::default() };
     vec![
         row("checkout at once", checkout, purchase(9900, "pi_1")),
         row(
@@ -146,16 +142,11 @@ fn situations() -> Vec<Situation> {
             },
             Money { failed_tries: 1, ..Money::default() },
         ),
-        row(
-            "checkout for nothing",
-            |_| buyer(vec![session("cs_1", eur(0), None).email(EMAIL)]),
-            Money::default(),
-        ),
+        row("checkout for nothing", |_| buyer(vec![session("cs_1", eur(0), None).email(EMAIL)]), Money::default()),
         row(
             "checkout with an invoice",
             |shape| {
-                let mut events =
-                    buyer(paid_by_card(shape, invoice("in_1", eur(9900)).email(EMAIL), "pi_1", "ch_1"));
+                let mut events = buyer(paid_by_card(shape, invoice("in_1", eur(9900)).email(EMAIL), "pi_1", "ch_1"));
                 let session = session("cs_1", eur(9900), Some("pi_1")).link(ObjectKind::Invoice, "in_1");
                 events.push(session.customer("cus_1").email(EMAIL));
                 events
@@ -163,11 +154,7 @@ fn situations() -> Vec<Situation> {
             purchase(9900, "pi_1"),
         ),
         row("a subscription's first invoice", first_bill, purchase(2000, "in_1")),
-        row(
-            "a trial",
-            trial,
-            Money { sales: vec![("trial_started", 0, "in_1")], ..Money::default() },
-        ),
+        row("a trial", trial, Money { sales: vec![("trial_started", 0, "in_1")], ..Money::default() }),
         row(
             "a trial that converts",
             |shape| joined(trial(shape), later_bill(shape, 2000, Billing::SubscriptionCycle)),
@@ -222,9 +209,10 @@ fn situations() -> Vec<Situation> {
         row(
             "an upgrade covered by credit",
             |shape| {
-                joined(first_bill(shape), buyer(vec![
-                    bill("in_2", eur(0), Billing::SubscriptionUpdate, "sub_1").at(3000).email(EMAIL),
-                ]))
+                joined(
+                    first_bill(shape),
+                    buyer(vec![bill("in_2", eur(0), Billing::SubscriptionUpdate, "sub_1").at(3000).email(EMAIL)]),
+                )
             },
             purchase(2000, "in_1"),
         ),
@@ -459,7 +447,10 @@ fn what_is_sent_is_the_same_in_every_order_when_all_comes_before_it_settles() {
                 house.seconds(2 * 3600);
                 let told = house.deliver();
                 house.check();
-                assert!(house.books.settle.is_empty() && house.books.due.iter().all(|due| due.at > house.now), "{case}");
+                assert!(
+                    house.books.settle.is_empty() && house.books.due.iter().all(|due| due.at > house.now),
+                    "{case}"
+                );
                 let mut sent: Vec<_> = told
                     .into_iter()
                     .map(|(destination, id)| {

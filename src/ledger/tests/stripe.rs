@@ -165,12 +165,8 @@ pub fn intent(id: &str, amount: Money, charge: &str) -> Event {
 
 /// `payment_intent.payment_failed`, the try told apart by its charge.
 pub fn intent_failed(id: &str, charge: &str, amount: Money) -> Event {
-    let attempt = FailedAttempt {
-        attempt: charge.into(),
-        amount: Some(amount),
-        code: Some("card_declined".into()),
-        at: START,
-    };
+    let attempt =
+        FailedAttempt { attempt: charge.into(), amount: Some(amount), code: Some("card_declined".into()), at: START };
     let mut event = event("pi_failed", ObjectKind::Intent, id, Claim::AttemptFailed(attempt));
     event.id = format!("{}_{charge}", event.id);
     event.link(ObjectKind::Charge, charge)
@@ -192,9 +188,7 @@ pub fn charge_said(name: &str, id: &str, intent: &str) -> Event {
 
 /// `charge.captured`.
 pub fn charge_captured(id: &str, amount: Money, intent: &str) -> Event {
-    event("ch_captured", ObjectKind::Charge, id, paid(amount, None))
-        .paid_with("card")
-        .link(ObjectKind::Intent, intent)
+    event("ch_captured", ObjectKind::Charge, id, paid(amount, None)).paid_with("card").link(ObjectKind::Intent, intent)
 }
 
 /// `checkout.session.completed`, paid; without an intent for what is free.
@@ -241,8 +235,7 @@ pub fn invoice(id: &str, amount: Money) -> Event {
 
 /// `invoice.payment_failed`; Stripe counts the tries.
 pub fn invoice_failed(id: &str, number: u32, amount: Money, subscription: &str) -> Event {
-    let attempt =
-        FailedAttempt { attempt: format!("attempt_{number}"), amount: Some(amount), code: None, at: START };
+    let attempt = FailedAttempt { attempt: format!("attempt_{number}"), amount: Some(amount), code: None, at: START };
     let mut event = event("in_failed", ObjectKind::Invoice, id, Claim::AttemptFailed(attempt));
     event.id = format!("{}_{number}", event.id);
     event.subscription(subscription)
