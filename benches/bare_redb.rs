@@ -4,7 +4,7 @@
 //! `cargo bench --bench bare_redb -- --json` prints `{"per_s":…,"p50_ms":…,"p99_ms":…}` for 64 closed-loop clients, and one such
 //! line for 300 events a second on a fixed schedule.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};

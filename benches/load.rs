@@ -4,7 +4,7 @@
 //! `cargo bench --bench load -- [--json] [--events N] [--rate R] [--connections C]`. Compare with `--bench bare_redb` in the same
 //! run; a bare number says little about another machine.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,6 +1,6 @@
 //! What the store costs without HTTP: dedup among a million marks, commits of different sizes, choosing what is due.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 use std::hint::black_box;
 use std::sync::Arc;

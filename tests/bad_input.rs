@@ -78,7 +78,11 @@ fn what_is_signed_but_no_event_is_refused_as_such() {
         assert_eq!(answer.json()["error"], "invalid_payload");
     }
     let answer = daemon.post(deep_inside.as_bytes());
-    assert_eq!((answer.status, answer.json()["status"].as_str()), (200, Some("unreadable")), "kept for a later version");
+    assert_eq!(
+        (answer.status, answer.json()["status"].as_str()),
+        (200, Some("unreadable")),
+        "kept for a later version"
+    );
     assert_eq!(daemon.post(deep_inside.as_bytes()).json()["status"], "duplicate");
     assert_eq!(http::get(daemon.address, "/readyz").status, 200);
 }
@@ -103,10 +107,15 @@ fn odd_events_are_stored_and_nothing_is_invented() {
         assert_eq!(answer.json()["received"], true);
     };
     accept(json!({}));
-    accept(change("amount_received", Value::Null).as_object_mut().map(|object| {
-        object.remove("amount");
-        Value::Object(object.clone())
-    }).unwrap());
+    accept(
+        change("amount_received", Value::Null)
+            .as_object_mut()
+            .map(|object| {
+                object.remove("amount");
+                Value::Object(object.clone())
+            })
+            .unwrap(),
+    );
     accept(change("amount_received", json!("a lot")));
     accept(change("amount_received", json!(-5)));
     accept(change("amount_received", json!(1e300)));
@@ -129,9 +138,16 @@ fn odd_events_are_stored_and_nothing_is_invented() {
 #[test]
 fn requests_that_are_no_webhook_get_their_status() {
     let sandboxes = Sandboxes::start();
-    let home = Home::new(&sandboxes, &Settings { server: "max_body = \"64KiB\"\nheader_timeout = \"500ms\"\nbody_timeout = \"500ms\"", ..Settings::default() });
+    let home = Home::new(
+        &sandboxes,
+        &Settings {
+            server: "max_body = \"64KiB\"\nheader_timeout = \"500ms\"\nbody_timeout = \"500ms\"",
+            ..Settings::default()
+        },
+    );
     let daemon = home.start();
-    let status = |method: &str, path: &str, body: &[u8]| http::send(daemon.address, method, path, &[], body).unwrap().status;
+    let status =
+        |method: &str, path: &str, body: &[u8]| http::send(daemon.address, method, path, &[], body).unwrap().status;
     assert_eq!(status("POST", "/api/webhooks/nobody", b"{}"), 404);
     assert_eq!(status("POST", "/", b"{}"), 404);
     assert_eq!(status("GET", "/api/webhooks/stripe", b""), 405);
@@ -185,10 +201,15 @@ fn a_sender_that_disables_endpoints_can_be_answered_200() {
     let sandboxes = Sandboxes::start();
     let home = Home::new(&sandboxes, &Settings::default());
     let text = std::fs::read_to_string(home.config()).unwrap();
-    std::fs::write(home.config(), text.replace("kind = \"stripe\"", "kind = \"stripe\"\nrespond = \"always_200\"")).unwrap();
+    std::fs::write(home.config(), text.replace("kind = \"stripe\"", "kind = \"stripe\"\nrespond = \"always_200\""))
+        .unwrap();
     let daemon = home.start();
     let answer = post(&daemon, &[], b"{}");
     assert_eq!((answer.status, answer.json()["received"].as_bool()), (200, Some(false)), "{}", answer.body);
     let late = event_at("evt_ok", "checkout.session.completed", session(1, 100), events::now() - 86_400, true);
-    assert_eq!(daemon.post(&late).json()["status"], "accepted", "the event's own age does not matter, only the signature's");
+    assert_eq!(
+        daemon.post(&late).json()["status"],
+        "accepted",
+        "the event's own age does not matter, only the signature's"
+    );
 }

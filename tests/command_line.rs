@@ -28,7 +28,11 @@ fn text(output: &Output) -> String {
 fn every_mistake_in_a_configuration_is_told_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tallyhook.toml");
-    std::fs::write(&file, "[server]\nlisten = 5\n[sources.stripe]\nkind = \"stripe\"\nsecrets = []\ntolarance = \"5m\"\n").unwrap();
+    std::fs::write(
+        &file,
+        "[server]\nlisten = 5\n[sources.stripe]\nkind = \"stripe\"\nsecrets = []\ntolarance = \"5m\"\n",
+    )
+    .unwrap();
     let output = tallyhook(&["--config", file.to_str().unwrap(), "check"], &[]);
     assert_eq!(output.status.code(), Some(2));
     let told = text(&output);
@@ -68,7 +72,19 @@ fn a_wrong_call_is_two_and_help_is_zero() {
     assert_eq!(tallyhook(&["dance"], &[]).status.code(), Some(2));
     assert_eq!(tallyhook(&["--help"], &[]).status.code(), Some(0));
     assert_eq!(tallyhook(&["--version"], &[]).status.code(), Some(0));
-    for command in ["serve", "demo", "init", "check", "send", "status", "events", "deliveries", "failed", "rejected", "destinations"] {
+    for command in [
+        "serve",
+        "demo",
+        "init",
+        "check",
+        "send",
+        "status",
+        "events",
+        "deliveries",
+        "failed",
+        "rejected",
+        "destinations",
+    ] {
         let output = tallyhook(&[command, "--help"], &[]);
         assert_eq!(output.status.code(), Some(0), "{command}: {}", text(&output));
     }
@@ -111,7 +127,20 @@ fn rows_have_the_fields_that_scripts_rely_on() {
     assert_eq!(deliveries.len(), 1);
     has(
         &deliveries[0],
-        &["id", "destination", "kind", "key", "contact", "state", "attempts", "generation", "next_attempt_at", "deadline", "reason", "last_status"],
+        &[
+            "id",
+            "destination",
+            "kind",
+            "key",
+            "contact",
+            "state",
+            "attempts",
+            "generation",
+            "next_attempt_at",
+            "deadline",
+            "reason",
+            "last_status",
+        ],
     );
     let shown = home.rows(&["deliveries", "show", deliveries[0]["id"].as_str().unwrap()]);
     let shown = shown[0].to_string();

@@ -39,7 +39,9 @@ impl SmallDisk {
             .output()
             .is_ok_and(|output| output.status.success());
         if !mounted {
-            eprintln!("SKIPPED: mounting a small file system needs root; run this test as root to see a really full disk");
+            eprintln!(
+                "SKIPPED: mounting a small file system needs root; run this test as root to see a really full disk"
+            );
             return None;
         }
         Some(Self(folder))
@@ -71,7 +73,11 @@ fn a_disk_that_stays_full_through_ten_restarts_repeats_no_request() {
         match daemon.try_post(&event(&id, "payment_intent.succeeded", intent(n, 100))) {
             Some(answer) if answer.status == 200 => acknowledged.push(id),
             Some(answer) => {
-                assert_eq!(answer.status, 503, "never a 2xx, and the status that makes Stripe come again: {}", answer.body);
+                assert_eq!(
+                    answer.status, 503,
+                    "never a 2xx, and the status that makes Stripe come again: {}",
+                    answer.body
+                );
                 break;
             }
             None => break,

@@ -42,10 +42,10 @@ fn send_customer(daemon: &Daemon, n: u64, acknowledged: &Mutex<Acknowledged>) {
     if post(format!("evt_cs_{n}"), body.clone()) {
         acknowledged.lock().unwrap().sales.insert(n);
     }
-    if n % 4 == 0 {
+    if n.is_multiple_of(4) {
         post(format!("evt_cs_{n}"), body);
     }
-    if n % 3 == 0
+    if n.is_multiple_of(3)
         && post(format!("evt_re_{n}"), event(&format!("evt_re_{n}"), "refund.created", refund(n, 1, 400, "succeeded")))
     {
         acknowledged.lock().unwrap().refunds.insert(n);
@@ -119,7 +119,8 @@ fn nothing_acknowledged_is_lost_and_nothing_is_doubled() {
         let spent = &contact.fields["total_spent"];
         assert!(*spent == 10 || *spent == 6, "{contact:?}");
     }
-    let ids: BTreeSet<_> = sandboxes.crm.contacts().iter().map(|contact| contact.external_id().map(str::to_owned)).collect();
+    let ids: BTreeSet<_> =
+        sandboxes.crm.contacts().iter().map(|contact| contact.external_id().map(str::to_owned)).collect();
     assert_eq!(ids.len(), sandboxes.crm.contacts().len(), "nobody is in the CRM twice");
     assert_eq!(http::get(daemon.address, "/readyz").status, 200);
     eprintln!("{} events acknowledged, {} stored, {} crashes", acknowledged.events.len(), stored.len(), crashes);

@@ -1,6 +1,8 @@
 //! The house of the design: data flows one way, and what is pure stays pure. Reads the sources and names every line that breaks
 //! a rule.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

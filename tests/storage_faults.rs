@@ -40,13 +40,13 @@ fn every_call_fails(scene: &Scene) {
     for kind in [Call::Write, Call::Sync] {
         assert!(calls.contains(&kind), "{}: no {kind:?} to fail", scene.name);
     }
-    for at in 0..calls.len() {
+    for (at, call) in calls.iter().enumerate() {
         // After one failure the store is given up, so a disk that goes on failing tells little more than one that does not.
         for for_ever in [false, true].into_iter().take(if at % 4 == 0 { 2 } else { 1 }) {
             let memory = Broken::failing(scene.before.clone(), at, for_ever);
             let played = play(memory.clone(), &scene.steps, |_| {});
             assert!(memory.has_failed());
-            check(scene, &states, &played, memory.bytes(), &format!("call {at} ({:?}) failed", calls[at]));
+            check(scene, &states, &played, memory.bytes(), &format!("call {at} ({call:?}) failed"));
         }
     }
 }

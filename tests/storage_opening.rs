@@ -105,6 +105,7 @@ fn a_file_that_is_no_store_is_left_as_it_is() {
         assert!(matches!(error, StoreError::NotAStore(_)), "{error}");
         assert!(error.to_string().contains("notes.txt is not a tallyhook store"), "{error}");
         assert_eq!(fs::read(&settings.path).unwrap(), bytes);
+        assert_ne!(mode(&settings.path), 0o600);
     }
 }
 

@@ -32,7 +32,12 @@ fn a_destination_that_stumbles_gets_everything_in_the_end() {
         Fault::Pass,
         Fault::LoseAnswer,
     ]);
-    sandboxes.mailerlite.script([Fault::status(500), Fault::ResetEarly, Fault::Html, Fault::Hang(Duration::from_secs(3))]);
+    sandboxes.mailerlite.script([
+        Fault::status(500),
+        Fault::ResetEarly,
+        Fault::Html,
+        Fault::Hang(Duration::from_secs(3)),
+    ]);
     sandboxes.ga4.script([Fault::status(502), Fault::Garbage, Fault::Close]);
     daemon.accept(&event("evt_1", "checkout.session.completed", session(1, 9900)));
     settle_down(&home);
@@ -69,7 +74,8 @@ fn what_is_refused_waits_in_the_failed_queue_for_a_person() {
     assert_eq!(alert["destination"], "mailerlite");
     assert_eq!(alert["requires_manual_review"], true);
     assert_eq!(alert["transaction_id"], "pi_000001");
-    let everything = [failed[0].to_string(), alert.to_string(), daemon.log(), home.rows(&["failed", "show", &id])[0].to_string()];
+    let everything =
+        [failed[0].to_string(), alert.to_string(), daemon.log(), home.rows(&["failed", "show", &id])[0].to_string()];
     assert!(everything.iter().all(|text| !text.contains("buyer1")), "no personal data: {everything:?}");
 
     let dry = home.rows(&["failed", "retry", "--all", "--dry-run"]);
@@ -83,7 +89,11 @@ fn what_is_refused_waits_in_the_failed_queue_for_a_person() {
     let generations: Vec<_> = home.rows(&["deliveries", "show", &id]);
     assert_eq!(generations[0]["generation"], 1, "{}", generations[0]);
     wait_for("the word that it is over", || {
-        sandboxes.alerts.alerts().iter().any(|alert| alert["event_type"] == "recovered" && alert["destination"] == "mailerlite")
+        sandboxes
+            .alerts
+            .alerts()
+            .iter()
+            .any(|alert| alert["event_type"] == "recovered" && alert["destination"] == "mailerlite")
     });
 }
 

@@ -89,7 +89,9 @@ impl BooksKeeper {
             self.alerts.report(&Trouble {
                 subject: source.to_owned(),
                 class: AlertClass::VerificationFailures,
-                message: format!("{count} requests were refused ({reason}); see `tallyhook rejected list --source {source}`"),
+                message: format!(
+                    "{count} requests were refused ({reason}); see `tallyhook rejected list --source {source}`"
+                ),
                 transaction_id: None,
                 lead_id: None,
                 count,

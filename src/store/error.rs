@@ -35,7 +35,10 @@ pub enum StoreError {
         cause: std::io::Error,
     },
     /// The file is something else.
-    #[error("{0} is not a tallyhook store, and is left as it is; give store.path a file of its own")]
+    #[error(
+        "{0} is not a tallyhook store, and is left as it is; give store.path a file of its own, or restore a backup if it was \
+         one"
+    )]
     NotAStore(PathBuf),
     /// The file was changed by something other than tallyhook, or the disk lost part of it.
     #[error("{path} is damaged: {what}; check the disk, keep a copy of the file, and restore a backup")]

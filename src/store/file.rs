@@ -3,38 +3,54 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
+use std::io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use redb::backends::FileBackend;
 use redb::{DatabaseError, StorageBackend, StorageError};
 
 use super::error::StoreError;
 
-/// Opens the file, or makes it and its folder, readable by nobody but its owner: it holds personal data.
+/// Opens the file, or makes it and its folder. A new one is its owner's alone.
 pub(super) fn open(path: &Path) -> Result<File, StoreError> {
     let at = |cause| StoreError::Path { path: path.to_owned(), cause };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     make_folder(folder).map_err(|cause| StoreError::Path { path: folder.to_owned(), cause })?;
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(at)?;
-    let permissions = file.metadata().map_err(at)?.permissions();
-    if permissions.mode() & 0o777 != 0o600 {
-        file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(at)?;
-    }
-    // Held only for the look: redb takes its own lock on the same file right after.
+    // Held only for the look: redb takes its own lock on the same file right after, and knows what to do where there is none.
     match file.try_lock() {
-        Ok(()) => {}
+        Ok(()) => {
+            let backend = FileBackend::new(file.try_clone().map_err(at)?).map_err(|error| at_path(error, path))?;
+            begin_again_if_unfinished(&backend).map_err(at)?;
+            file.unlock().map_err(at)?;
+        }
         Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(path.to_owned())),
-        Err(TryLockError::Error(cause)) => return Err(at(cause)),
+        Err(TryLockError::Error(_)) => {}
     }
-    let backend =
-        redb::backends::FileBackend::new(file.try_clone().map_err(at)?).map_err(|error| at_path(error, path))?;
-    begin_again_if_unfinished(&backend).map_err(at)?;
-    drop(backend);
-    file.unlock().map_err(at)?;
-    // A new file is only there after a power cut when its folder is on disk too.
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(at)?;
+    sync_folder(folder).map_err(at)?;
     Ok(file)
+}
+
+/// The file holds personal data: nobody but its owner reads it, also when it was made or restored with wider permissions.
+pub(super) fn keep_from_others(path: &Path) -> Result<(), StoreError> {
+    let at = |cause| StoreError::Path { path: path.to_owned(), cause };
+    let mut permissions = std::fs::metadata(path).map_err(at)?.permissions();
+    if permissions.mode() & 0o777 != 0o600 {
+        permissions.set_mode(0o600);
+        std::fs::set_permissions(path, permissions).map_err(at)?;
+    }
+    Ok(())
+}
+
+/// A new file is only there after a power cut when its folder is on disk too.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        // Some file systems have no such call, and a folder may be closed to readers: then there is nothing more to be done.
+        Err(cause) if matches!(cause.kind(), InvalidInput | Unsupported | PermissionDenied) => Ok(()),
+        synced => synced,
+    }
 }
 
 fn make_folder(folder: &Path) -> io::Result<()> {
@@ -49,7 +65,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
         Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => return Err(cause),
         _ => {}
     }
-    File::open(above.unwrap_or(Path::new("."))).and_then(|above| above.sync_all())
+    sync_folder(above.unwrap_or(Path::new(".")))
 }
 
 /// redb writes its magic number last when it makes a file, and afterwards refuses one without. So a file without, in which

@@ -47,7 +47,9 @@ impl Store {
         let backend = FileBackend::new(file).map_err(|error| file::at_path(error, &settings.path))?;
         let open = || {
             let database = database(backend, settings.cache).map_err(|error| file::at_path(error, &settings.path))?;
-            Self::prepare(database, destinations)
+            let opened = Self::prepare(database, destinations)?;
+            file::keep_from_others(&settings.path)?;
+            Ok(opened)
         };
         // redb trusts what it wrote, so a file that was damaged behind its back can make it panic.
         match catch_unwind(AssertUnwindSafe(open)) {

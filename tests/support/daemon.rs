@@ -78,12 +78,8 @@ impl Home {
     pub fn configure_in(&self, store: &Path, sandboxes: &Sandboxes, settings: &Settings) {
         let Settings { settle, destination, more, store: store_keys, server } = settings;
         let (folder, state) = (self.path().display(), store.display());
-        let (ga4, crm, mailerlite, alerts) = (
-            sandboxes.ga4.origin(),
-            sandboxes.crm.base_url(),
-            sandboxes.mailerlite.origin(),
-            sandboxes.alerts.url(),
-        );
+        let (ga4, crm, mailerlite, alerts) =
+            (sandboxes.ga4.origin(), sandboxes.crm.base_url(), sandboxes.mailerlite.origin(), sandboxes.alerts.url());
         let text = format!(
             r#"
 [server]

@@ -41,7 +41,9 @@ pub fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
             let head = String::from_utf8_lossy(&read[..end]).into_owned();
             let length = head
                 .lines()
-                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(|rest| rest.trim().to_owned()))
+                .find_map(|line| {
+                    line.to_ascii_lowercase().strip_prefix("content-length:").map(|rest| rest.trim().to_owned())
+                })
                 .and_then(|length| length.parse::<usize>().ok())
                 .unwrap_or(0);
             while read.len() < end + 4 + length {
@@ -81,7 +83,13 @@ pub fn request(method: &str, path: &str, headers: &[(String, String)], body: &[u
 }
 
 /// One request over a connection of its own.
-pub fn send(address: SocketAddr, method: &str, path: &str, headers: &[(String, String)], body: &[u8]) -> Option<Answer> {
+pub fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(String, String)],
+    body: &[u8],
+) -> Option<Answer> {
     exchange(&mut connect(address).ok()?, &request(method, path, headers, body))
 }
 

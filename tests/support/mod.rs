@@ -1,6 +1,6 @@
 //! The real binary between a signing sender and sandbox destinations, for the tests of promises.
 
-#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 pub mod daemon;
 pub mod events;

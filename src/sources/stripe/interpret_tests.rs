@@ -26,7 +26,7 @@ fn said(event_type: &str, object: Value) -> (Statement, Vec<String>) {
     let interpreted = read(&event(event_type, object));
     match interpreted.meaning {
         Meaning::Statement(statement) => (*statement, interpreted.notes),
-        Meaning::Ignored => panic!("ignored: {:?}", interpreted.notes),
+        Meaning::Ignored | Meaning::Undigested => panic!("ignored: {:?}", interpreted.notes),
     }
 }
 
