@@ -53,7 +53,7 @@ pub(super) fn make(lane: &Lane, loaded: &Loaded, now: Timestamp) -> End {
         if !exchanges.is_empty() && !lane.take_token() {
             return broken_off(&exchanges, is_noted);
         }
-        if !request.repeatable && !is_noted {
+        if !request.repeatable && !is_noted && note_matters(lane, loaded) {
             match lane.surroundings.writer.run(Command::Start(lane.rules().id, loaded.target)) {
                 Ok(Reply::Refused(why)) => return End::Refused(why),
                 Ok(_) => is_noted = true,
@@ -62,6 +62,10 @@ pub(super) fn make(lane: &Lane, loaded: &Loaded, now: Timestamp) -> End {
         }
         if lane.is_stopping() {
             return broken_off(&exchanges, is_noted);
+        }
+        // The rate limit and the note may have taken their time.
+        if let Some(outcome) = past_deadline(lane, loaded, lane.surroundings.clock.now()) {
+            break Finished::new(outcome);
         }
         let exchange = exchange(lane, request);
         if lane.is_stopping() {
@@ -86,21 +90,30 @@ fn broken_off(exchanges: &[Exchange], is_noted: bool) -> End {
 
 /// What is over before anything is sent.
 fn decided_before(lane: &Lane, loaded: &Loaded, now: Timestamp) -> Option<Outcome> {
-    let rules = lane.rules();
-    if let Some(deadline) = loaded.delivery.as_ref().and_then(|delivery| delivery.deadline) {
-        if now > deadline {
-            let explanation = format!("{} takes nothing after {deadline}", rules.name);
-            return Some(Outcome::Permanent { class: FailureClass::DeadlinePassed, explanation });
-        }
+    if let Some(outcome) = past_deadline(lane, loaded, now) {
+        return Some(outcome);
     }
     let started_at = loaded.started_at?;
-    // A contact destination searches before it creates, so there only a setting of the user's makes a difference.
-    let policy = loaded.events.last().map(|event| rules.ambiguous(event));
-    if rules.destination.style() == Style::Contact && policy == Some(AmbiguousPolicy::Retry) {
+    if !note_matters(lane, loaded) {
         return None;
     }
     let explanation = format!("tallyhook stopped while it was being sent at {started_at}");
     Some(Outcome::Ambiguous { explanation })
+}
+
+/// Whether it makes a difference to the next attempt that this one was begun. An event destination is told of an ambiguous
+/// outcome; a contact destination searches before it creates, so that there only a setting of the user's (`ask`, `drop`) does.
+/// Where nothing depends on it, no request waits for a commit.
+fn note_matters(lane: &Lane, loaded: &Loaded) -> bool {
+    let rules = lane.rules();
+    let policy = loaded.events.last().map(|event| rules.ambiguous(event));
+    rules.destination.style() == Style::Event || policy != Some(AmbiguousPolicy::Retry)
+}
+
+fn past_deadline(lane: &Lane, loaded: &Loaded, now: Timestamp) -> Option<Outcome> {
+    let deadline = loaded.delivery.as_ref()?.deadline.filter(|deadline| now > *deadline)?;
+    let explanation = format!("{} takes nothing after {deadline}", lane.rules().name);
+    Some(Outcome::Permanent { class: FailureClass::DeadlinePassed, explanation })
 }
 
 /// Makes one request.

@@ -112,16 +112,16 @@ impl Backlog {
         self.under_way.insert(due.target);
     }
 
-    /// Its result is on disk, or there is none: if it is still due it may be taken again.
-    pub(super) fn end(&mut self, target: u64) {
+    /// Its result is on disk, or there is none; it may be taken again if it `may_be_due` still.
+    pub(super) fn end(&mut self, target: u64, may_be_due: bool) {
         self.under_way.remove(&target);
-        self.is_stale = true;
+        self.is_stale |= may_be_due;
     }
 
     /// It can't be dealt with before that moment.
     pub(super) fn leave_alone(&mut self, target: u64, until: Timestamp) {
         self.left_alone.insert(target, until);
-        self.end(target);
+        self.end(target, true);
     }
 
     fn is_free(&self, target: u64, now: Timestamp) -> bool {

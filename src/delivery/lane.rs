@@ -323,19 +323,21 @@ impl Lane {
         self.changed.notify_all();
     }
 
-    /// A target's result is on disk, or there is none: if it is still due it may be tried again.
-    pub(super) fn release(&self, target: u64) {
-        self.free(|backlog| backlog.end(target));
+    /// A target's result is on disk, or there is none; it is tried again if it `may_be_due` still.
+    pub(super) fn release(&self, target: u64, may_be_due: bool) {
+        let mut state = self.state();
+        let was_full = state.backlog.under_way() >= MOST_UNWRITTEN;
+        state.backlog.end(target, may_be_due);
+        state.woken();
+        if state.sleeping > 0 && (may_be_due || was_full) {
+            self.changed.notify_one();
+        }
     }
 
     /// A target can't be dealt with before that moment.
     pub(super) fn leave_alone(&self, target: u64, until: Timestamp) {
-        self.free(|backlog| backlog.leave_alone(target, until));
-    }
-
-    fn free(&self, change: impl FnOnce(&mut Backlog)) {
         let mut state = self.state();
-        change(&mut state.backlog);
+        state.backlog.leave_alone(target, until);
         state.woken();
         if state.sleeping > 0 {
             self.changed.notify_one();

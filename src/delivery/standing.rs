@@ -34,14 +34,17 @@ pub(super) fn note(lane: &Lane, outcome: &Outcome, is_probe: bool, now: Timestam
         outcome,
         Outcome::Retry { .. } | Outcome::Ambiguous { .. } | Outcome::Broken { .. } | Outcome::Forbidden { .. }
     );
-    let before = state.standing.clone();
+    let before = kept(&state.standing);
     let change = judge(&mut state.standing, name, outcome, is_probe, now);
-    if is_worth_keeping(&before, &state.standing) {
+    let is_changed = before != kept(&state.standing);
+    if is_changed {
         // Under the lock, so that of two changes the later one is also written later.
         lane.keep(&state.standing);
     }
     drop(state);
-    lane.wake_all();
+    if is_changed {
+        lane.wake_all();
+    }
     if let Some((class, message)) = change.trouble {
         tracing::warn!(destination = %name, class = class.name(), %message, "destination in trouble");
         report(lane, class, message);
@@ -89,12 +92,9 @@ fn recovered(lane: &Lane, class: AlertClass) {
     lane.surroundings.alerts.recovered(&Recovered { subject, class });
 }
 
-/// Whether a standing differs in what is on disk: of a breaker only that it is open.
-fn is_worth_keeping(before: &Standing, now: &Standing) -> bool {
-    before.held != now.held
-        || before.not_before != now.not_before
-        || before.paused != now.paused
-        || before.breaker.open() != now.breaker.open()
+/// What of a standing is on disk: of a breaker only that it is open.
+fn kept(standing: &Standing) -> (bool, Option<Held>, Option<Timestamp>, Option<Open>) {
+    (standing.paused, standing.held.clone(), standing.not_before, standing.breaker.open())
 }
 
 /// Brings back what lies further ahead than anything is ever put off: it was written under a clock that was wrong.

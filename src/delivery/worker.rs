@@ -65,7 +65,7 @@ fn deliver(lane: &Arc<Lane>, due: Due, is_probe: bool) {
     let now = lane.surroundings.clock.now();
     let loaded = match load(lane, due, now) {
         Ok(Found::Job(loaded)) => *loaded,
-        Ok(Found::Gone) => return lane.release(due.target),
+        Ok(Found::Gone) => return lane.release(due.target, true),
         Ok(Found::Busy) => return leave_alone(lane, due, SHORT),
         Err(error) => {
             tracing::error!(destination = %lane.rules().name, target = due.target, %error, "a delivery can't be read");
@@ -75,7 +75,7 @@ fn deliver(lane: &Arc<Lane>, due: Due, is_probe: bool) {
     let (finished, attempt) = match attempt::make(lane, &loaded, now) {
         End::Over(finished, attempt) => (finished, attempt),
         End::TakeBack => return take_back(lane, due, loaded),
-        End::BrokenOff => return lane.release(due.target),
+        End::BrokenOff => return lane.release(due.target, true),
         End::Refused(why) => return begin_refused(lane, due, &why),
     };
     // Without a request nothing was learned of the destination.
@@ -112,7 +112,7 @@ fn load(lane: &Lane, due: Due, now: Timestamp) -> Result<Found, String> {
 fn begin_refused(lane: &Lane, due: Due, why: &str) {
     let still_there = lane.surroundings.reader.snapshot().and_then(|snapshot| is_in_queue(&snapshot, due));
     if still_there.is_ok_and(|is_there| !is_there) {
-        return lane.release(due.target);
+        return lane.release(due.target, true);
     }
     tracing::error!(destination = %lane.rules().name, target = due.target, %why, "a delivery can't be begun");
     leave_alone(lane, due, LONG);
@@ -182,6 +182,10 @@ fn report(lane: &Arc<Lane>, due: Due, is_probe: bool, loaded: Loaded, finished: 
         chance: lane.surroundings.chance.next(),
         probe: is_probe,
     };
+    // What happened to an event is over; of a person there may be news, and what is put off may be due at once.
+    let is_over =
+        matches!(report.finished.outcome, Outcome::Delivered | Outcome::Suppressed(_) | Outcome::Permanent { .. });
+    let may_be_due = !is_over || lane.rules().destination.style() == Style::Contact;
     let lane_after = Arc::clone(lane);
     lane.surroundings.writer.submit(Command::Report(Box::new(report)), move |reply| match reply {
         Ok(Reply::Refused(why)) => {
@@ -190,7 +194,7 @@ fn report(lane: &Arc<Lane>, due: Due, is_probe: bool, loaded: Loaded, finished: 
             tracing::error!(destination = %name, target = due.target, %why, "a result can't be written");
             lane_after.leave_alone(due.target, Timestamp::FAR_FUTURE);
         }
-        Ok(_) => lane_after.release(due.target),
+        Ok(_) => lane_after.release(due.target, may_be_due),
         // Without a commit it stays under way: it must not be sent again by this process.
         Err(_) => {}
     });

@@ -169,10 +169,10 @@ fn natural_id<'g>(group: &'g Group, billing: Option<Billing>, object: &'g Object
 /// The earliest paid invoice above zero is the purchase, later ones are renewals; where the beginning isn't known, the
 /// provider's reason decides.
 fn subscription_kind(invoice: Option<&str>, billing: Billing, history: Option<&SubscriptionHistory>) -> EventKind {
-    if let Some(first) = history.and_then(|history| history.first_paid.as_ref()) {
-        if Some(first.invoice.as_str()) != invoice {
-            return EventKind::Renewal;
-        }
+    if let Some(first) = history.and_then(|history| history.first_paid.as_ref())
+        && Some(first.invoice.as_str()) != invoice
+    {
+        return EventKind::Renewal;
     }
     if history.is_some_and(|history| history.started_free) {
         return EventKind::Purchase;

@@ -2,7 +2,7 @@
 
 use crate::model::money::{Currency, Money};
 use crate::model::statement::{
-    Claim, FailedAttempt, ObjectRef, ObjectState, Paid, Person, RefundState, RefundStatus, Statement,
+    Claim, FailedAttempt, ObjectRef, ObjectState, Paid, Person, RefundState, RefundStatus, Statement, Tags,
 };
 use crate::model::time::Timestamp;
 
@@ -39,10 +39,9 @@ pub fn fold(state: &mut ObjectState, statement: &Statement, event_id: &str) {
         event_id.clone_into(&mut state.said_by);
         state.subscription.clone_from(&statement.subscription);
         state.details.clone_from(&statement.details);
-        state.tags.clone_from(&statement.tags);
-        take_person(state, statement.customer.clone(), statement.person.clone());
+        take_person(state, statement.customer.clone(), statement.person.clone(), statement.tags.clone());
     } else {
-        keep_identities(state, statement.customer.as_ref(), &statement.person);
+        keep_identities(state, statement.customer.as_ref(), &statement.person, &statement.tags);
     }
     match &statement.claim {
         Claim::Nothing => {}
@@ -80,10 +79,9 @@ pub fn join(state: &mut ObjectState, other: ObjectState) {
         state.said_by = other.said_by;
         state.subscription = other.subscription;
         state.details = other.details;
-        state.tags = other.tags;
-        take_person(state, other.customer, other.person);
+        take_person(state, other.customer, other.person, other.tags);
     } else {
-        keep_identities(state, other.customer.as_ref(), &other.person);
+        keep_identities(state, other.customer.as_ref(), &other.person, &other.tags);
     }
     if let Some(paid) = &other.paid {
         fold_paid(state, paid);
@@ -104,24 +102,26 @@ pub fn join(state: &mut ObjectState, other: ObjectState) {
 }
 
 /// Who the newest snapshot names.
-fn take_person(state: &mut ObjectState, customer: Option<String>, person: Person) {
-    let known = std::mem::replace(&mut state.person, person);
+fn take_person(state: &mut ObjectState, customer: Option<String>, person: Person, tags: Tags) {
     let known_customer = std::mem::replace(&mut state.customer, customer);
-    keep_identities(state, known_customer.as_ref(), &known);
+    let known = std::mem::replace(&mut state.person, person);
+    let known_tags = std::mem::replace(&mut state.tags, tags);
+    keep_identities(state, known_customer.as_ref(), &known, &known_tags);
 }
 
 /// What recognises a person stays where a snapshot is silent: an intent names the address of a try that failed, and no longer
 /// once another try succeeded.
-fn keep_identities(state: &mut ObjectState, customer: Option<&String>, person: &Person) {
-    if state.customer.is_none() {
-        state.customer = customer.cloned();
+fn keep_identities(state: &mut ObjectState, customer: Option<&String>, person: &Person, tags: &Tags) {
+    fn keep<T: Clone>(mine: &mut Option<T>, theirs: Option<&T>) {
+        if mine.is_none() {
+            *mine = theirs.cloned();
+        }
     }
-    if state.person.email.is_none() {
-        state.person.email.clone_from(&person.email);
-    }
-    if state.person.phone.is_none() {
-        state.person.phone.clone_from(&person.phone);
-    }
+    keep(&mut state.customer, customer);
+    keep(&mut state.person.email, person.email.as_ref());
+    keep(&mut state.person.phone, person.phone.as_ref());
+    keep(&mut state.tags.user_id, tags.user_id.as_ref());
+    keep(&mut state.tags.lead_id, tags.lead_id.as_ref());
 }
 
 /// Whether a statement describes its object; one that only links two others (`invoice_payment.paid`) does not.

@@ -60,10 +60,13 @@ pub(super) fn merge_contacts(
         contact.payment_method_type = gone.payment_method_type;
     }
     contact.created_at = contact.created_at.min(gone.created_at);
+    let mut outdated = Vec::new();
     for destination in occasion.rules.destinations.iter().filter(|rules| rules.destination.style() == Style::Contact) {
-        merge_standing(workspace, occasion, destination.id, survivor, other)?;
+        if merge_standing(workspace, destination.id, survivor, other)? {
+            outdated.push(destination.id);
+        }
     }
-    Ok(())
+    release::tell_again(workspace, occasion.rules, occasion.scope, occasion.webhook, survivor, &outdated)
 }
 
 /// Lead ids and phones that were shared only between these two, as far as their groups tell: one person's now.
@@ -95,16 +98,16 @@ fn unshared_by(workspace: &mut Workspace<'_>, survivor: ContactId, other: Contac
     Ok(unshared)
 }
 
-/// What was pending for the second is pending for the first, and due. The older acquaintance keeps its remote id.
+/// What was pending for the second is pending for the first, and due. The older acquaintance keeps its remote id. Returns
+/// whether what the destination knows of the two is out of date and nothing is pending that would tell it.
 fn merge_standing(
     workspace: &mut Workspace<'_>,
-    occasion: &Occasion<'_>,
     destination: DestinationId,
     survivor: ContactId,
     other: ContactId,
-) -> BooksResult<()> {
+) -> BooksResult<bool> {
     if workspace.existing_sync(destination, other)?.is_none() {
-        return Ok(());
+        return Ok(false);
     }
     let now = workspace.now;
     let gone = {
@@ -139,11 +142,7 @@ fn merge_standing(
     } else if sync.external_id.is_none() {
         sync.external_id = gone.external_id;
     }
-    let told_before = sync.pending.is_empty() && (sync.remote_id.is_some() || sync.external_id.is_some());
-    if told_before {
-        release::tell_again(workspace, occasion.rules, occasion.scope, occasion.webhook, survivor, &[destination])?;
-    }
-    Ok(())
+    Ok(sync.pending.is_empty() && (sync.remote_id.is_some() || sync.external_id.is_some()))
 }
 
 /// A group proves to be another contact's, or anybody's at all: its money, its events and what of them is pending go there.

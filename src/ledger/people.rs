@@ -14,9 +14,9 @@ use super::release;
 use super::workspace::Workspace;
 use crate::model::contact::Contact;
 use crate::model::group::Group;
-use crate::model::id::{ContactId, GroupId, Scope};
+use crate::model::id::{ContactId, GroupId, Mode, Scope};
 use crate::model::identity::{Holder, Identity, IdentityKind};
-use crate::model::statement::{ObjectState, Statement};
+use crate::model::statement::{ObjectState, Person, Statement, Tags};
 
 /// What a group, or the groups that became it, was before a statement: for the question whose it is.
 #[derive(Debug, Default)]
@@ -55,20 +55,33 @@ pub(super) fn knows_person(group: &Group) -> bool {
 /// The lead ids and phones that a group's objects name.
 pub(super) fn claims_of(group: &Group) -> Vec<Identity> {
     let mut claims = Vec::new();
-    let mut add = |kind, value: Option<&str>| {
-        if let Some(value) = value {
-            let identity = Identity { mode: group.scope.mode, kind, value: value.to_owned() };
-            if !claims.contains(&identity) {
-                claims.push(identity);
-            }
-        }
-    };
     for state in group.objects.iter().filter(|state| speaks_of_buyer(state.object.kind)) {
-        add(IdentityKind::Lead, state.tags.lead_id.as_deref());
-        add(IdentityKind::Phone, state.person.phone.as_ref().map(|phone| phone.as_str()));
+        add_claims(&mut claims, group.scope.mode, &state.person, &state.tags);
     }
     claims.sort();
     claims
+}
+
+/// The same with what a statement names that newer ones of its object no longer do.
+fn all_claims(group: &Group, said: Option<&Statement>) -> Vec<Identity> {
+    let mut claims = claims_of(group);
+    if let Some(said) = said {
+        add_claims(&mut claims, group.scope.mode, &said.person, &said.tags);
+        claims.sort();
+    }
+    claims
+}
+
+fn add_claims(claims: &mut Vec<Identity>, mode: Mode, person: &Person, tags: &Tags) {
+    let mut add = |kind, value: Option<&str>| {
+        if let Some(value) = value
+            && !claims.iter().any(|known| known.kind == kind && known.value == value)
+        {
+            claims.push(Identity { mode, kind, value: value.to_owned() });
+        }
+    };
+    add(IdentityKind::Lead, tags.lead_id.as_deref());
+    add(IdentityKind::Phone, person.phone.as_ref().map(|phone| phone.as_str()));
 }
 
 /// The joining identities that a statement gives.
@@ -114,7 +127,7 @@ pub fn place(
         hold(workspace, contact, identity)?;
     }
     give_group(workspace, occasion, group, contact)?;
-    for claim in claims_of(workspace.exact_group(group)?) {
+    for claim in all_claims(workspace.exact_group(group)?, said) {
         claim_for(workspace, occasion, contact, claim)?;
     }
     // A group that names its person for the first time brings everything its objects had said so far.
@@ -234,7 +247,7 @@ fn place_anonymous(
     said: Option<&Statement>,
     before: &Before,
 ) -> BooksResult<Option<ContactId>> {
-    let claims = claims_of(workspace.exact_group(group)?);
+    let claims = all_claims(workspace.exact_group(group)?, said);
     let (mut person, mut strangers) = (None, Vec::new());
     for claim in &claims {
         if let Some(Holder::Contact(holder)) = workspace.holder(claim)? {

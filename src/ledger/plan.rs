@@ -73,10 +73,10 @@ fn plan_delivery(
         return Ok(());
     };
     let end = delivery.schedule.due_at.min(wait.end(now));
-    if end != delivery.schedule.due_at {
-        if let Some(delivery) = find(workspace.business_event_mut(id)?, destination) {
-            delivery.schedule.due_at = end;
-        }
+    if end != delivery.schedule.due_at
+        && let Some(delivery) = find(workspace.business_event_mut(id)?, destination)
+    {
+        delivery.schedule.due_at = end;
     }
     let ready = matches!(wait, Wait::UntilReady(_)) && {
         let (event, contact) = workspace.event_and_contact(id)?;

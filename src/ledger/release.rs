@@ -41,19 +41,7 @@ pub fn release(workspace: &mut Workspace<'_>, destination: &DestinationRules, id
         freeze(workspace, id)?;
     }
     let frozen = match (suppressed, style) {
-        (None, Style::Event) => {
-            let (event, contact) = workspace.event_and_contact(id)?;
-            let frozen = destination.destination.freeze(event, contact).unwrap_or_else(|| Frozen {
-                kind: event.kind.clone(),
-                client_id: None,
-                synthetic: false,
-            });
-            if event.kind.is_sale() && frozen.client_id.is_some() {
-                let count = &mut workspace.client_ids;
-                *(if frozen.synthetic { &mut count.1 } else { &mut count.0 }) += 1;
-            }
-            Some(frozen)
-        }
+        (None, Style::Event) => Some(frozen(workspace, destination, id)?),
         _ => None,
     };
     let event = workspace.business_event_mut(id)?;
@@ -76,10 +64,33 @@ pub fn release(workspace: &mut Workspace<'_>, destination: &DestinationRules, id
     Ok(())
 }
 
+/// What every attempt for an event destination is rendered from.
+fn frozen(workspace: &mut Workspace<'_>, destination: &DestinationRules, id: BusinessEventId) -> BooksResult<Frozen> {
+    let of_sale = browser_of_sale(workspace, destination, id)?;
+    let (event, contact) = workspace.event_and_contact(id)?;
+    let mut frozen = destination.destination.freeze(event, contact).unwrap_or_else(|| Frozen {
+        kind: event.kind.clone(),
+        client_id: None,
+        synthetic: false,
+    });
+    let is_sale = event.kind.is_sale();
+    if let Some(of_sale) = of_sale {
+        (frozen.client_id, frozen.synthetic) = (of_sale.client_id, of_sale.synthetic);
+    }
+    if is_sale && frozen.client_id.is_some() {
+        let count = &mut workspace.client_ids;
+        *(if frozen.synthetic { &mut count.1 } else { &mut count.0 }) += 1;
+    }
+    Ok(frozen)
+}
+
 /// Fixes a business event's id and time, and with a refund's those of its sale: nothing of one group goes out under two ids.
 fn freeze(workspace: &mut Workspace<'_>, id: BusinessEventId) -> BooksResult<()> {
-    let event = workspace.business_event(id)?;
-    let (group, of_sale) = (event.group, matches!(event.subject, Subject::Refund(_) | Subject::RefundCameBack(_)));
+    if let Some(sale) = sale_of_refund(workspace, id)? {
+        let touch = workspace.business_event(sale)?.facts.attribution.clone();
+        workspace.business_event_mut(id)?.facts.attribution.fill_from(&touch);
+        workspace.business_event_mut(sale)?.frozen = true;
+    }
     let (_, contact) = workspace.event_and_contact(id)?;
     let contact = contact.cloned();
     let event = workspace.business_event_mut(id)?;
@@ -87,15 +98,31 @@ fn freeze(workspace: &mut Workspace<'_>, id: BusinessEventId) -> BooksResult<()>
     if let Some(contact) = contact {
         describe(event, &contact);
     }
-    let Some(group) = group.filter(|_| of_sale) else { return Ok(()) };
-    let group = workspace.live_group(group)?;
-    let sale = workspace.exact_group(group)?.events.iter().find(|(subject, _)| *subject == Subject::Sale);
-    if let Some(sale) = sale.map(|(_, id)| *id) {
-        if !workspace.business_event(sale)?.frozen {
-            workspace.business_event_mut(sale)?.frozen = true;
-        }
-    }
     Ok(())
+}
+
+/// The sale of a refund, if it is known.
+fn sale_of_refund(workspace: &mut Workspace<'_>, id: BusinessEventId) -> BooksResult<Option<BusinessEventId>> {
+    let event = workspace.business_event(id)?;
+    let Some(group) = event.group else { return Ok(None) };
+    if !matches!(event.subject, Subject::Refund(_) | Subject::RefundCameBack(_)) {
+        return Ok(None);
+    }
+    let group = workspace.live_group(group)?;
+    let events = &workspace.exact_group(group)?.events;
+    Ok(events.iter().find(|(subject, _)| *subject == Subject::Sale).map(|(_, id)| *id))
+}
+
+/// The browser under which an event destination was told of a refund's sale: the refund is told under the same.
+fn browser_of_sale(
+    workspace: &mut Workspace<'_>,
+    destination: &DestinationRules,
+    id: BusinessEventId,
+) -> BooksResult<Option<Frozen>> {
+    let Some(sale) = sale_of_refund(workspace, id)? else { return Ok(None) };
+    let deliveries = &workspace.business_event(sale)?.deliveries;
+    let of_sale = deliveries.iter().find(|delivery| delivery.destination == destination.id);
+    Ok(of_sale.and_then(|delivery| delivery.frozen.clone()).filter(|frozen| frozen.client_id.is_some()))
 }
 
 /// Adds what is known of the person, at the moment a business event is first let go, to what its objects themselves say.

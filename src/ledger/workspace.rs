@@ -7,6 +7,7 @@ pub use super::changes::{Changes, Due, Notice, Target, money_time};
 
 use super::books::{Books, BooksError, BooksResult, NextNumbers};
 use super::changes::place;
+use super::records::Records;
 use crate::model::business_event::BusinessEvent;
 use crate::model::contact::Contact;
 use crate::model::delivery::{Attempt, ContactSync};
@@ -15,63 +16,6 @@ use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, Mode,
 use crate::model::identity::{Holder, Identity};
 use crate::model::time::Timestamp;
 use crate::model::webhook::Webhook;
-
-#[derive(Debug)]
-struct Entry<K, T> {
-    key: K,
-    before: Option<T>,
-    /// A copy is made when it is first changed.
-    now: Option<T>,
-}
-
-#[derive(Debug)]
-struct Records<K, T>(Vec<Entry<K, T>>);
-
-impl<K: Copy + PartialEq, T: Clone + PartialEq> Records<K, T> {
-    const fn new() -> Self {
-        Self(Vec::new())
-    }
-
-    /// Where the record is, read at its first mention.
-    fn load(&mut self, key: K, read: impl FnOnce() -> BooksResult<Option<T>>) -> BooksResult<usize> {
-        if let Some(at) = self.0.iter().position(|entry| entry.key == key) {
-            return Ok(at);
-        }
-        self.0.push(Entry { key, before: read()?, now: None });
-        Ok(self.0.len() - 1)
-    }
-
-    fn at(&self, at: usize) -> Option<&T> {
-        let entry = self.0.get(at)?;
-        entry.now.as_ref().or(entry.before.as_ref())
-    }
-
-    fn at_mut(&mut self, at: usize) -> Option<&mut T> {
-        let entry = self.0.get_mut(at)?;
-        if entry.now.is_none() {
-            entry.now.clone_from(&entry.before);
-        }
-        entry.now.as_mut()
-    }
-
-    fn put(&mut self, key: K, record: T) {
-        match self.0.iter_mut().find(|entry| entry.key == key) {
-            Some(entry) => entry.now = Some(record),
-            None => self.0.push(Entry { key, before: None, now: Some(record) }),
-        }
-    }
-
-    fn known(&self) -> impl Iterator<Item = (&K, &T)> {
-        self.0.iter().filter_map(|entry| Some((&entry.key, entry.now.as_ref().or(entry.before.as_ref())?)))
-    }
-
-    fn changed(self) -> impl Iterator<Item = (Option<T>, T)> {
-        self.0.into_iter().filter_map(|entry| {
-            let now = entry.now?;
-            (entry.before.as_ref() != Some(&now)).then_some((entry.before, now))
-        })
-    }
-}
 
 /// A command's view of the books with its own changes on top.
 pub struct Workspace<'a> {

@@ -27,7 +27,8 @@ fn ten_thousand_due_deliveries_to_three_destinations_that_answer_at_once() {
     for at in 0..3 {
         world.set_paused(at, true);
     }
-    const SALES: usize = 3334;
+    // Unoptimised it would only try patience.
+    const SALES: usize = if cfg!(debug_assertions) { 500 } else { 3334 };
     for _ in 0..SALES {
         world.new_sale();
     }

@@ -2,12 +2,14 @@
 
 mod books;
 mod connected;
-mod delivering;
+mod counting;
+mod decisions;
 mod destinations;
 mod house;
 mod orders;
 mod people;
 mod property;
+mod refunds;
 mod results;
 mod settling;
 mod situations;

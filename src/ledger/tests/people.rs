@@ -189,6 +189,20 @@ fn an_address_that_only_a_failed_try_named_is_known_in_any_order() {
 }
 
 #[test]
+fn what_recognises_a_person_outlives_a_silent_snapshot() {
+    let house = in_every_order(&[
+        user(intent_failed("pi_1", "ch_a", eur(100)), "u_1").lead("lead_1"),
+        intent("pi_1", eur(100), "ch_b").at(60).lead("lead_2"),
+        charge("ch_b", eur(100), Some("pi_1")).at(60).email("jane@example.com"),
+        user(sold(2, 200), "u_1").at(90),
+    ]);
+    assert_eq!((house.people().len(), spent_by_buyer_of(&house, "pi_1")), (1, 300));
+    for claimed in ["lead_1", "lead_2"] {
+        assert!(house.contact_by(&lead(claimed)).is_some(), "{claimed}");
+    }
+}
+
+#[test]
 fn what_a_refund_carries_is_the_merchants_and_not_the_buyers() {
     let given_back = user(refund("re_1", eur(50), Counted, "ch_1", None), "agent_7").lead("lead_9").at(9);
     let given_back = given_back.tags(|tags| tags.pricing_tier = Some("goodwill".into()));

@@ -34,14 +34,14 @@ fn retry() -> Outcome {
 }
 
 /// One sale, due everywhere.
-fn sold() -> (House, BusinessEventId) {
+pub fn sold() -> (House, BusinessEventId) {
     let mut house = House::new(everybody());
     house.take(&session("cs_1", eur(9900), Some("pi_1")).email(EMAIL).browser("1.2"));
     let id = house.only(&EventKind::Purchase).id;
     (house, id)
 }
 
-fn first_due(house: &House, destination: DestinationId) -> Due {
+pub fn first_due(house: &House, destination: DestinationId) -> Due {
     *house.books.due.iter().find(|due| due.destination == destination).unwrap()
 }
 
@@ -53,17 +53,17 @@ fn delivery_id(event: BusinessEventId, destination: DestinationId) -> DeliveryId
     DeliveryId { event, destination }
 }
 
-fn retry_by_hand(house: &mut House, event: BusinessEventId, destination: DestinationId) -> Result<(), String> {
+pub fn retry_by_hand(house: &mut House, event: BusinessEventId, destination: DestinationId) -> Result<(), String> {
     let id = delivery_id(event, destination);
     house.run(|workspace, rules| decide::plan_retry(workspace, rules, id)).map_err(|error| error.to_string())
 }
 
-fn discard(house: &mut House, event: BusinessEventId, destination: DestinationId) -> Result<(), String> {
+pub fn discard(house: &mut House, event: BusinessEventId, destination: DestinationId) -> Result<(), String> {
     let id = delivery_id(event, destination);
     house.run(|workspace, _| decide::plan_discard(workspace, id, "not needed")).map_err(|error| error.to_string())
 }
 
-fn fail(house: &mut House, destination: DestinationId) {
+pub fn fail(house: &mut House, destination: DestinationId) {
     let due = first_due(house, destination);
     let outcome = Outcome::Permanent { class: FailureClass::Rejected, explanation: "no".into() };
     let report = house.attempt(due, outcome);
@@ -369,45 +369,6 @@ fn what_waits_too_long_for_a_destination_ends_as_failed_each_by_its_own_age() {
     assert_eq!(house.due(CRM).len(), 1);
     let failed = house.books.notices.iter().filter(|notice| matches!(notice, Notice::Failed { .. }));
     assert_eq!(failed.count(), 2);
-}
-
-#[test]
-fn a_retry_by_a_person_begins_a_fresh_budget_and_a_discard_ends_it() {
-    for destination in [ANALYTICS, CRM] {
-        let (mut house, id) = sold();
-        assert!(retry_by_hand(&mut house, id, destination).unwrap_err().contains("pending already"));
-        assert!(discard(&mut house, id, destination).unwrap_err().contains("only failed"));
-        let frozen = house.delivery(id, destination).frozen.clone();
-        fail(&mut house, destination);
-        house.seconds(30);
-        retry_by_hand(&mut house, id, destination).unwrap();
-        let delivery = house.delivery(id, destination);
-        assert_eq!((delivery.generation, delivery.schedule.attempts), (1, 0));
-        assert_eq!(delivery.frozen, frozen);
-        assert_eq!(house.due(destination).len(), 1);
-        house.check();
-        fail(&mut house, destination);
-        discard(&mut house, id, destination).unwrap();
-        house.check();
-        assert!(house.books.failed.is_empty());
-        retry_by_hand(&mut house, id, destination).unwrap();
-        house.deliver();
-        assert!(retry_by_hand(&mut house, id, destination).unwrap_err().contains("has been delivered"));
-        house.check();
-    }
-}
-
-#[test]
-fn a_retry_of_what_a_rule_suppressed_obeys_the_rule_of_today() {
-    let mut house = House::new(everybody());
-    house.take(&session("cs_1", eur(9900), Some("pi_1")).email(EMAIL).browser("1.2").in_test_mode());
-    let id = house.only(&EventKind::Purchase).id;
-    assert!(retry_by_hand(&mut house, id, ANALYTICS).unwrap_err().contains("test_mode"));
-    house.rules.destinations[0].modes.push(crate::model::id::Mode::Test);
-    retry_by_hand(&mut house, id, ANALYTICS).unwrap();
-    assert_eq!(house.due(ANALYTICS).len(), 1);
-    assert!(house.delivery(id, ANALYTICS).frozen.is_some());
-    house.check();
 }
 
 #[test]

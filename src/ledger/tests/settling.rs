@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::destinations::{ANALYTICS, CRM, MAIL, everybody, nobody};
 use super::house::House;
 use super::stripe::{
-    Shape, bill, charge, eur, intent, intent_failed, invoice, key, paid_by_card, refund, session, subscription_session,
+    Shape, bill, charge, eur, intent, intent_failed, key, paid_by_card, session, subscription_session,
 };
 use crate::ledger::count;
 use crate::ledger::rules::SourceRules;
@@ -13,7 +13,6 @@ use crate::ledger::workspace::Notice;
 use crate::model::business_event::{EventKind, Mark};
 use crate::model::delivery::{Rule, State};
 use crate::model::id::{BusinessEventId, DestinationId};
-use crate::model::statement::RefundStatus::{Counted, Failed};
 use crate::model::statement::{Billing, Claim, ObjectKind};
 use crate::model::time::Timestamp;
 
@@ -296,113 +295,6 @@ fn a_source_that_does_not_count_feeds_people_only_and_takes_nothing_away() {
     assert_eq!(house.people()[0].purchases, 1);
     assert_eq!(house.current().len(), 1);
     house.check();
-}
-
-#[test]
-fn a_refund_waits_for_the_sale_it_belongs_to_and_takes_its_id() {
-    let mut house = House::new(everybody());
-    house.take(&refund("re_1", eur(500), Counted, "ch_1", Some("pi_1")));
-    let id = house.only(&EventKind::Refund).id;
-    assert_eq!(waits(&house, id, ANALYTICS), Some(house.now.after(Duration::from_secs(3600))));
-    house.seconds(600);
-    house.take(&charge("ch_1", eur(2000), Some("pi_1")).customer("cus_1").at(600));
-    house.take_all(&paid_by_card(
-        Shape::Old,
-        bill("in_1", eur(2000), Billing::SubscriptionCycle, "sub_1"),
-        "pi_1",
-        "ch_1",
-    ));
-    // The CRM takes the sale at once, which fixes its id; so the refund can go.
-    assert_eq!(waits(&house, id, ANALYTICS), None);
-    let event = house.event(id);
-    assert_eq!((event.transaction_id.as_deref(), event.frozen), (Some("in_1"), true));
-    assert!(!event.facts.marks.contains(&Mark::Unmatched));
-    house.check();
-}
-
-#[test]
-fn a_refund_of_half_a_sale_settles_with_it() {
-    let mut house = House::new(everybody());
-    house.take(&intent("pi_1", eur(3000), "ch_1").email("jane@example.com"));
-    house.seconds(10);
-    house.take(&refund("re_1", eur(500), Counted, "ch_1", Some("pi_1")).at(10));
-    let id = house.only(&EventKind::Refund).id;
-    assert!(waits(&house, id, ANALYTICS).is_some());
-    house.take(&invoice("in_1", eur(3000)).link(ObjectKind::Intent, "pi_1").at(10));
-    house.seconds(60);
-    assert_eq!(house.event(id).transaction_id, house.event(sale(&house)).transaction_id);
-    assert_eq!(house.event(id).transaction_id.as_deref(), Some("in_1"));
-    house.check();
-}
-
-#[test]
-fn a_refund_without_its_sale_is_sent_unmatched_and_the_sale_then_takes_its_id() {
-    let mut house = House::new(everybody());
-    house.take(&refund("re_1", eur(500), Counted, "ch_1", Some("pi_1")));
-    house.seconds(3600);
-    let id = house.only(&EventKind::Refund).id;
-    let event = house.event(id);
-    assert_eq!((event.transaction_id.as_deref(), event.frozen), (Some("pi_1"), true));
-    assert!(event.facts.marks.contains(&Mark::Unmatched));
-    house.deliver();
-    house.take_all(&paid_by_card(
-        Shape::Old,
-        bill("in_1", eur(2000), Billing::SubscriptionCycle, "sub_1"),
-        "pi_1",
-        "ch_1",
-    ));
-    assert_eq!(house.only(&EventKind::Renewal).transaction_id.as_deref(), Some("pi_1"));
-    assert!(!house.event(id).facts.marks.contains(&Mark::Unmatched));
-    house.check();
-}
-
-#[test]
-fn a_refund_let_go_before_its_sale_fixes_the_sales_id_too() {
-    let mut house = House::new(everybody());
-    house.rules.destinations.truncate(1);
-    house.seconds(600);
-    // Late, so the sale waits an hour; the refund is fresh and waits a minute.
-    house.take(&intent("pi_1", eur(3000), "ch_1"));
-    house.take(&refund("re_1", eur(500), Counted, "ch_1", Some("pi_1")).at(600));
-    house.seconds(60);
-    let sale = sale(&house);
-    assert!(house.event(house.only(&EventKind::Refund).id).frozen && house.event(sale).frozen);
-    house.take(&invoice("in_1", eur(3000)).link(ObjectKind::Intent, "pi_1"));
-    assert_eq!(house.event(sale).transaction_id.as_deref(), Some("pi_1"));
-    house.check();
-}
-
-#[test]
-fn a_refund_that_fails_before_it_is_sent_is_withdrawn_and_one_that_was_sent_is_followed() {
-    let sold = charge("ch_1", eur(9900), Some("pi_1")).email("jane@example.com");
-    let given_back = refund("re_1", eur(9900), Counted, "ch_1", Some("pi_1"));
-    let failed = refund("re_1", eur(9900), Failed, "ch_1", Some("pi_1")).at(5);
-
-    let mut before = House::new(everybody());
-    before.take_all([&sold, &given_back, &failed]);
-    before.seconds(120);
-    before.check();
-    let refund = before.only(&EventKind::Refund).id;
-    assert!([ANALYTICS, CRM].iter().all(|at| suppressed(&before, refund, *at) == Some(Rule::Withdrawn)));
-    assert_eq!(before.people()[0].totals.of("eur".parse().unwrap()), eur(9900));
-
-    let mut only_failure = House::new(everybody());
-    only_failure.take_all([&failed, &sold]);
-    only_failure.seconds(120);
-    let refund = only_failure.only(&EventKind::Refund).id;
-    assert!([ANALYTICS, CRM].iter().all(|at| suppressed(&only_failure, refund, *at) == Some(Rule::Withdrawn)));
-    only_failure.check();
-
-    let mut after = House::new(everybody());
-    after.take_all([&sold, &given_back]);
-    after.seconds(120);
-    after.deliver();
-    after.take(&failed);
-    let told = after.deliver();
-    let refund = after.only(&EventKind::Refund).id;
-    assert!(matches!(after.state(refund, ANALYTICS), State::Delivered { .. }));
-    assert_eq!(told, [(CRM, after.only(&EventKind::RefundFailed).id)]);
-    after.check();
 }
 
 #[test]

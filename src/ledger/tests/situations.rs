@@ -1,4 +1,4 @@
-//! Money per situation, from Stripe's documentation, and the ledger held to it.
+//! Money per situation, from Stripe's documentation.
 //!
 //! | situation | sold | known by | beside it |
 //! |---|---|---|---|
@@ -26,38 +26,34 @@
 //! | refunded beyond the price | purchase 99.00 | intent | refunds 60.00 and 39.00 (capped), nothing is left |
 //! | three tries, the third works | purchase 20.00 | invoice | two failed tries |
 
-use super::destinations::{everybody, nobody};
-use super::house::House;
-use super::orders::orders;
 use super::stripe::{
     Event, Shape, bill, charge, charge_captured, charge_said, eur, intent, intent_failed, invoice, invoice_failed,
     paid_by_card, refund, session, session_failed, session_paid_later, session_unpaid, subscription_session,
 };
-use super::view::view;
-use crate::model::business_event::{EventKind, Mark};
+use crate::model::business_event::Mark;
 use crate::model::statement::RefundStatus::{Cancelled, Counted, Failed, NotYet};
 use crate::model::statement::{Billing, ObjectKind};
 
 /// What the books must hold in the end.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Money {
+pub struct Money {
     /// Kind, amount, transaction id, in order of the id.
-    sales: Vec<(&'static str, i64, &'static str)>,
+    pub sales: Vec<(&'static str, i64, &'static str)>,
     /// Amounts.
-    refunds: Vec<i64>,
-    came_back: Vec<i64>,
-    failed_tries: usize,
+    pub refunds: Vec<i64>,
+    pub came_back: Vec<i64>,
+    pub failed_tries: usize,
     /// Left of everything sold.
-    net: i64,
+    pub net: i64,
     /// Purchases, renewals, refunds.
-    counts: (u32, u32, u32),
-    marks: Vec<Mark>,
+    pub counts: (u32, u32, u32),
+    pub marks: Vec<Mark>,
 }
 
-struct Situation {
-    name: &'static str,
-    events: fn(Shape) -> Vec<Event>,
-    money: Money,
+pub struct Situation {
+    pub name: &'static str,
+    pub events: fn(Shape) -> Vec<Event>,
+    pub money: Money,
 }
 
 const EMAIL: &str = "jane@example.com";
@@ -79,7 +75,7 @@ fn checkout(_: Shape) -> Vec<Event> {
     ])
 }
 
-fn first_bill(shape: Shape) -> Vec<Event> {
+pub fn first_bill(shape: Shape) -> Vec<Event> {
     let mut events =
         paid_by_card(shape, bill("in_1", eur(2000), Billing::SubscriptionStart, "sub_1").email(EMAIL), "pi_1", "ch_1");
     events.push(subscription_session("cs_1", eur(2000), "in_1", "sub_1").email(EMAIL));
@@ -113,7 +109,7 @@ fn joined(mut first: Vec<Event>, second: Vec<Event>) -> Vec<Event> {
 }
 
 #[allow(clippy::too_many_lines)] // a table
-fn situations() -> Vec<Situation> {
+pub fn situations() -> Vec<Situation> {
     let row = |name, events, money| Situation { name, events, money };
     let purchase =
         |minor, id| Money { sales: vec![("purchase", minor, id)], net: minor, counts: (1, 0, 0), ..Money::default() };
@@ -367,129 +363,4 @@ fn situations() -> Vec<Situation> {
             Money { failed_tries: 2, ..purchase(2000, "in_1") },
         ),
     ]
-}
-
-/// What the books hold.
-fn money_of(house: &House) -> Money {
-    let mut money = Money::default();
-    let mut sales = Vec::new();
-    let mut refunds = Vec::new();
-    for event in house.current() {
-        let minor = event.amount.map_or(0, |amount| amount.minor);
-        let id = event.transaction_id.clone().unwrap();
-        match &event.kind {
-            EventKind::Purchase | EventKind::Renewal | EventKind::TrialStarted => {
-                sales.push((event.kind.name().to_owned(), minor, id));
-            }
-            EventKind::Refund => refunds.push((event.occurred_at, event.key.clone(), minor)),
-            EventKind::RefundFailed => money.came_back.push(minor),
-            EventKind::PaymentFailed => money.failed_tries += 1,
-            other => panic!("{other}"),
-        }
-        money.marks.extend(event.facts.marks.iter().copied());
-    }
-    sales.sort_by(|a, b| a.2.cmp(&b.2));
-    refunds.sort();
-    money.refunds = refunds.into_iter().map(|(_, _, minor)| minor).collect();
-    for (kind, minor, id) in sales {
-        let leaked = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
-        money.sales.push((leaked(kind), minor, leaked(id)));
-    }
-    for contact in house.people() {
-        money.net += contact.totals.of("eur".parse().unwrap()).minor;
-        money.counts.0 += contact.purchases;
-        money.counts.1 += contact.renewals;
-        money.counts.2 += contact.refunds;
-    }
-    money
-}
-
-#[test]
-fn every_situation_counts_its_money_once_in_every_order() {
-    for situation in situations() {
-        for shape in Shape::ALL {
-            let events = (situation.events)(shape);
-            let mut expected = None;
-            for order in orders(events.len(), 60) {
-                let mut house = House::new(nobody());
-                for at in &order {
-                    house.take(&events[*at]);
-                }
-                house.check();
-                let case = format!("{}, {shape:?}, order {order:?}", situation.name);
-                assert_eq!(money_of(&house), situation.money, "{case}");
-                let books = view(&house.books);
-                assert!(house.people().len() <= 1, "{case}");
-                assert_eq!(expected.get_or_insert_with(|| books.clone()), &books, "{case}");
-                // Told again, in another order, it is the same.
-                house.take_all(events.iter().rev());
-                assert_eq!(view(&house.books), books, "{case}, repeated");
-            }
-        }
-    }
-}
-
-#[test]
-fn what_is_sent_is_the_same_in_every_order_when_all_comes_before_it_settles() {
-    for situation in situations() {
-        for shape in Shape::ALL {
-            let events = (situation.events)(shape);
-            let mut expected: Option<Vec<_>> = None;
-            for order in orders(events.len(), 60).into_iter().step_by(if events.len() > 4 { 7 } else { 1 }) {
-                let mut house = House::new(everybody());
-                house.now = events.iter().map(|event| event.statement.said_at).fold(house.now, Ord::max);
-                for at in &order {
-                    house.seconds(1);
-                    house.take(&events[*at]);
-                    house.check();
-                }
-                let case = format!("{}, {shape:?}, order {order:?}", situation.name);
-                house.seconds(2 * 3600);
-                let told = house.deliver();
-                house.check();
-                assert!(
-                    house.books.settle.is_empty() && house.books.due.iter().all(|due| due.at > house.now),
-                    "{case}"
-                );
-                let mut sent: Vec<_> = told
-                    .into_iter()
-                    .map(|(destination, id)| {
-                        let event = house.event(id);
-                        let amount = event.amount.map(|amount| amount.minor);
-                        (destination, event.kind.name().to_owned(), event.transaction_id.clone(), amount)
-                    })
-                    .filter(|(_, kind, ..)| kind != "payment_failed" && kind != "refund" && kind != "contact_changed")
-                    .collect();
-                sent.sort();
-                assert_eq!(expected.get_or_insert_with(|| sent.clone()), &sent, "{case}");
-                assert_eq!(house.told_twice(), 0, "{case}");
-                let again = Money { marks: Vec::new(), ..money_of(&house) };
-                assert_eq!(again, Money { marks: Vec::new(), ..situation.money.clone() }, "{case}");
-            }
-        }
-    }
-}
-
-#[test]
-fn accounts_and_modes_never_meet() {
-    for shape in Shape::ALL {
-        let mut house = House::new(nobody());
-        for event in first_bill(shape) {
-            house.take(&event);
-            house.take(&event.clone().of_account("acct_1"));
-            house.take(&event.in_test_mode());
-        }
-        house.check();
-        let sales: Vec<_> = house.current().into_iter().map(|event| event.key.clone()).collect();
-        assert_eq!(sales.len(), 3, "{sales:?}");
-        for key in ["stripe/-/live/in_1", "stripe/acct_1/live/in_1", "stripe/-/test/in_1"] {
-            assert!(sales.iter().any(|known| known == key), "{key} of {sales:?}");
-        }
-        // One person by address at both accounts, and another in test mode.
-        let mut totals: Vec<_> = house.people().iter().map(|contact| (contact.purchases, contact.mode)).collect();
-        totals.sort();
-        assert_eq!(totals.len(), 2);
-        assert_eq!(totals[0].0, 1);
-        assert_eq!(totals[1].0, 2);
-    }
 }
