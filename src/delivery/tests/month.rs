@@ -165,13 +165,13 @@ impl Month {
 
     fn something_happens(&mut self) {
         match self.dice.u32(0..50) {
-            0..14 => {
+            0..8 => {
                 let name = format!("buyer{}", self.dice.u32(0..15));
                 let tells_address = self.dice.u32(0..6) > 0;
                 let now = self.world.clock.now();
                 self.sold.push(self.world.sale(&name, tells_address, now));
             }
-            14..18 => {
+            8..11 => {
                 let name = format!("buyer{}", self.dice.u32(0..15));
                 self.sold.push(self.world.failed_payment(&name));
             }
@@ -377,7 +377,10 @@ fn live_through(seed: u64) {
 
 #[test]
 fn a_month_of_trouble_ends_in_sight() {
-    for seed in [1, 2] {
-        live_through(seed);
-    }
+    live_through(1);
+}
+
+#[test]
+fn another_month_of_other_trouble_ends_in_sight_too() {
+    live_through(2);
 }

@@ -223,9 +223,11 @@ impl World {
         self
     }
 
-    /// Over a file, in a folder beside the build's own.
+    /// Over a file on the disk that the build is on.
     pub fn on_disk(mut self) -> Self {
-        self.folder = Some(tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap());
+        let target = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+        std::fs::create_dir_all(&target).unwrap();
+        self.folder = Some(tempfile::tempdir_in(target).unwrap());
         self
     }
 

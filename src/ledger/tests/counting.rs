@@ -3,8 +3,8 @@
 use super::destinations::{everybody, nobody};
 use super::house::House;
 use super::orders::orders;
-use super::situations::{Money, first_bill, situations};
-use super::stripe::Shape;
+use super::situations::{Money, Situation, first_bill, situations};
+use super::stripe::{Event, Shape};
 use super::view::view;
 use crate::model::business_event::EventKind;
 
@@ -43,13 +43,24 @@ fn money_of(house: &House) -> Money {
     money
 }
 
+/// A situation in the shapes in which it is told differently.
+fn told_in_every_shape(situation: &Situation) -> Vec<(Shape, Vec<Event>)> {
+    let mut told: Vec<(Shape, Vec<Event>)> = Vec::new();
+    for shape in Shape::ALL {
+        let events = (situation.events)(shape);
+        if told.iter().all(|(_, known)| format!("{known:?}") != format!("{events:?}")) {
+            told.push((shape, events));
+        }
+    }
+    told
+}
+
 #[test]
 fn every_situation_counts_its_money_once_in_every_order() {
     for situation in situations() {
-        for shape in Shape::ALL {
-            let events = (situation.events)(shape);
+        for (shape, events) in told_in_every_shape(&situation) {
             let mut expected = None;
-            for order in orders(events.len(), 60) {
+            for (number, order) in orders(events.len(), 60).into_iter().enumerate() {
                 let mut house = House::new(nobody());
                 for at in &order {
                     house.take(&events[*at]);
@@ -61,8 +72,10 @@ fn every_situation_counts_its_money_once_in_every_order() {
                 assert!(house.people().len() <= 1, "{case}");
                 assert_eq!(expected.get_or_insert_with(|| books.clone()), &books, "{case}");
                 // Told again, in another order, it is the same.
-                house.take_all(events.iter().rev());
-                assert_eq!(view(&house.books), books, "{case}, repeated");
+                if number % 7 == 0 {
+                    house.take_all(events.iter().rev());
+                    assert_eq!(view(&house.books), books, "{case}, repeated");
+                }
             }
         }
     }
@@ -71,8 +84,7 @@ fn every_situation_counts_its_money_once_in_every_order() {
 #[test]
 fn what_is_sent_is_the_same_in_every_order_when_all_comes_before_it_settles() {
     for situation in situations() {
-        for shape in Shape::ALL {
-            let events = (situation.events)(shape);
+        for (shape, events) in told_in_every_shape(&situation) {
             let mut expected: Option<Vec<_>> = None;
             for order in orders(events.len(), 60).into_iter().step_by(if events.len() > 4 { 7 } else { 1 }) {
                 let mut house = House::new(everybody());

@@ -203,6 +203,18 @@ fn what_recognises_a_person_outlives_a_silent_snapshot() {
 }
 
 #[test]
+fn a_customer_named_once_is_enough() {
+    // In any order the purchase is the customer's, also when a newer word about its intent names nobody.
+    let house = in_every_order(&[
+        intent_failed("pi_1", "ch_a", eur(100)).customer("cus_1").lead("lead_1"),
+        intent("pi_1", eur(100), "ch_b").at(60),
+        sold(2, 200).email("john@example.com").lead("lead_1").at(70),
+        sold(3, 400).customer("cus_1").email("jane@example.com").at(80),
+    ]);
+    assert_eq!((spent_by_buyer_of(&house, "pi_1"), spent_by_buyer_of(&house, "ch_2")), (500, 200));
+}
+
+#[test]
 fn what_a_refund_carries_is_the_merchants_and_not_the_buyers() {
     let given_back = user(refund("re_1", eur(50), Counted, "ch_1", None), "agent_7").lead("lead_9").at(9);
     let given_back = given_back.tags(|tags| tags.pricing_tier = Some("goodwill".into()));

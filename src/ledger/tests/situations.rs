@@ -12,6 +12,7 @@
 //! | a trial converts | purchase 20.00 | its invoice | the trial's start |
 //! | a renewal | renewal 20.00 | invoice | the first purchase |
 //! | a renewal, its beginning unknown | renewal 20.00 | invoice | |
+//! | a renewal after one that credit covered | renewal 20.00 | invoice | nothing for the one covered |
 //! | an upgrade in mid-period | renewal 7.50, marked | invoice | the first purchase |
 //! | an upgrade covered by credit | nothing | | the first purchase |
 //! | an invoice paid by card | purchase 50.00 | invoice | |
@@ -190,6 +191,16 @@ pub fn situations() -> Vec<Situation> {
                 counts: (1, 1, 0),
                 ..Money::default()
             },
+        ),
+        row(
+            "a renewal after one that credit covered, of what began before us",
+            |shape| {
+                joined(
+                    buyer(vec![bill("in_1", eur(0), Billing::SubscriptionCycle, "sub_1").email(EMAIL)]),
+                    later_bill(shape, 2000, Billing::SubscriptionCycle),
+                )
+            },
+            Money { sales: vec![("renewal", 2000, "in_2")], net: 2000, counts: (0, 1, 0), ..Money::default() },
         ),
         row(
             "an upgrade",
