@@ -73,3 +73,8 @@ pub mod platform;
 pub mod sources;
 pub mod store;
 pub mod telemetry;
+
+/// Memory goes from the listener's threads through the writer, which the allocator of a static glibc is slow at. Without huge
+/// pages, which would double what an idle program holds.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
