@@ -129,6 +129,18 @@ fn odd_events_are_stored_and_nothing_is_invented() {
     assert_eq!(daemon.post(&unknown).json()["status"], "ignored");
     let shown = &home.rows(&["events", "show", "evt_thin"])[0];
     assert!(shown.to_string().contains("snapshot"), "{shown}");
+    let odd = home.rows(&["events", "list", "--odd"]);
+    let ids: Vec<&str> = odd.iter().map(|row| row["provider_id"].as_str().unwrap()).collect();
+    assert_eq!(&ids[ids.len() - 4..], ["evt_odd_4", "evt_odd_3", "evt_odd_2", "evt_odd_1"], "no money is not nothing");
+    assert!(ids.contains(&"evt_odd_6") && ids.contains(&"evt_odd_7"), "nor is an odd currency: {ids:?}");
+    assert!(!ids.contains(&"evt_thin") && !ids.contains(&"evt_unknown"), "those mean nothing to us: {ids:?}");
+    let status = &home.rows(&["status"])[0];
+    assert_eq!(status["odd_events"], odd.len(), "{status}");
+    assert!(status["hints"][0].as_str().is_some_and(|hint| hint.contains("events list --odd")), "{status}");
+    let alerts = || sandboxes.alerts.alerts();
+    wait_for("an alert", || alerts().iter().any(|alert| alert["event_type"] == "odd_webhook"));
+    let alert = alerts().into_iter().find(|alert| alert["event_type"] == "odd_webhook").unwrap();
+    assert!(alert["destination"] == "stripe" && alert["count"].as_u64() >= Some(1), "{alert}");
     wait_for("deliveries to end", || home.deliveries("pending") == 0);
     let report = sandboxes.ga4.report();
     assert_eq!(report.dropped, 0);

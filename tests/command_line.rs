@@ -151,3 +151,83 @@ fn rows_have_the_fields_that_scripts_rely_on() {
     let offline = home.rows(&["events", "list"]);
     assert_eq!(offline[0]["provider_id"], "evt_rows", "the file answers when no daemon runs");
 }
+
+#[test]
+fn lists_take_what_the_interface_promises() {
+    let sandboxes = Sandboxes::start();
+    let home = Home::new(&sandboxes, &Settings::default());
+    let daemon = home.start();
+    for number in 1..=3 {
+        daemon.accept(&event(&format!("evt_{number}"), "checkout.session.completed", session(number, 100)));
+    }
+    wait_for("the deliveries", || home.deliveries("delivered") == 9);
+    let count = |arguments: &[&str]| home.rows(arguments).len();
+    let provider_ids = |arguments: &[&str]| {
+        let rows = home.rows(arguments);
+        rows.iter().map(|row| row["provider_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(provider_ids(&["events", "list", "--after", "evt_3"]), ["evt_2", "evt_1"]);
+    assert_eq!(provider_ids(&["events", "list", "--after", "w2"]), ["evt_1"]);
+    assert_ne!(home.command(&["events", "list", "--after", "evt_none"]).status.code(), Some(0));
+    assert_eq!(count(&["events", "list", "--since", "2026-01-01"]), 3);
+    assert_eq!(count(&["events", "list", "--until", "2026-01-01 14:00"]), 0);
+    assert_eq!(
+        count(&["events", "list", "--since", "2026-01-01T14:00", "--until", "1s"]),
+        count(&["events", "list", "--until", "1s"])
+    );
+    assert_eq!(count(&["events", "list", "--since", "24h", "--limit", "2"]), 2);
+    assert_eq!(count(&["events", "list", "--odd"]), 0);
+    assert_eq!(count(&["deliveries", "list", "--since", "7d", "--destination", "crm", "--kind", "purchase"]), 3);
+    assert_eq!(count(&["failed", "list", "--state", "failed", "--source", "stripe"]), 0);
+    assert_eq!(home.command(&["failed", "list", "--state", "broken"]).status.code(), Some(2));
+    assert_eq!(count(&["rejected", "list", "--all", "--since", "2026-01-01"]), 0);
+    assert_eq!(count(&["destinations", "list", "--limit", "2"]), 2);
+    assert_eq!(count(&["destinations", "list", "--all"]), 3);
+    let names = |arguments: &[&str]| {
+        let rows = home.rows(arguments);
+        rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let all = names(&["destinations", "list"]);
+    assert_eq!(names(&["destinations", "list", "--after", &all[0]]), all[1..]);
+    assert_eq!(names(&["destinations", "list", "--kind", "rest"]), ["crm"]);
+    home.rows(&["destinations", "pause", "ga4"]);
+    assert_eq!(names(&["destinations", "list", "--state", "paused"]), ["ga4"]);
+    assert_eq!(home.command(&["destinations", "list", "--state", "asleep"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_replay_can_be_rehearsed() {
+    let sandboxes = Sandboxes::start();
+    let home = Home::new(&sandboxes, &Settings::default());
+    let daemon = home.start();
+    daemon.accept(&event("evt_1", "checkout.session.completed", session(1, 100)));
+    let row = &home.rows(&["events", "replay", "evt_1", "--dry-run"])[0];
+    assert_eq!((row["id"].as_str(), row["result"].as_str()), (Some("w1"), Some("unchanged")), "{row}");
+    let plain = home.command(&["events", "replay", "evt_1", "--dry-run"]);
+    assert!(text(&plain).contains("nothing to add"), "{}", text(&plain));
+}
+
+#[test]
+fn a_stopped_daemon_is_told_and_leaves_the_books_ok() {
+    let sandboxes = Sandboxes::start();
+    let home = Home::new(&sandboxes, &Settings::default());
+    let daemon = home.start();
+    assert_eq!(home.rows(&["status"])[0]["running"], true);
+    assert_eq!(daemon.stop(), 0);
+    let status = &home.rows(&["status"])[0];
+    assert_eq!((status["ok"].as_bool(), status["running"].as_bool()), (Some(true), Some(false)), "{status}");
+    assert!(status["problems"][0].as_str().unwrap().contains("not running"), "{status}");
+    home.rows(&["destinations", "pause", "crm"]);
+    assert_eq!(home.rows(&["status"])[0]["ok"], false, "that needs a person");
+}
+
+#[test]
+fn a_rehearsal_prints_json_for_programs() {
+    let output = tallyhook(&["demo", "--once", "--json"], &[("PATH", "/usr/bin"), ("HOME", "/tmp")]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let rows: Vec<serde_json::Value> =
+        String::from_utf8_lossy(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |kind: &str| rows.iter().filter(|row| row["kind"] == kind).count();
+    assert!(of("chapter") == 7 && of("row") > 20 && of("check") > 5, "{}", text(&output));
+    assert!(rows.iter().filter(|row| row["kind"] == "check").all(|row| row["ok"] == true));
+}

@@ -103,5 +103,6 @@ scenes! {
     carrying_out_decisions: "decisions",
     sweeping: "sweep",
     setting_a_standing: "standing",
+    keeping_refused_requests: "refused",
     opening_again: "reopen",
 }

@@ -21,6 +21,10 @@ pub enum AlertClass {
     VerificationFailures,
     /// A destination was told of the same money twice, or of money that the books now see otherwise.
     ToldTwice,
+    /// A webhook is stored with an oddity, such as an absent amount, that may have kept money from being counted.
+    OddWebhook,
+    /// A request was refused and answered 200 all the same, as its source is configured; it is kept.
+    RefusedWith200,
 }
 
 impl AlertClass {
@@ -35,12 +39,17 @@ impl AlertClass {
             Self::TooOld => "too_old",
             Self::VerificationFailures => "verification_failures",
             Self::ToldTwice => "told_twice",
+            Self::OddWebhook => "odd_webhook",
+            Self::RefusedWith200 => "refused_with_200",
         }
     }
 
     /// Whether it does not go away before a person has looked.
     pub const fn requires_manual_review(self) -> bool {
-        matches!(self, Self::DeliveryFailed | Self::DestinationHeld | Self::ToldTwice)
+        matches!(
+            self,
+            Self::DeliveryFailed | Self::DestinationHeld | Self::ToldTwice | Self::OddWebhook | Self::RefusedWith200
+        )
     }
 
     /// Whether it is a state, which lasts until it is reported as over and is told again meanwhile, and not a single event.
@@ -178,6 +187,7 @@ mod tests {
             (AlertClass::DeliveryFailed, true),
             (AlertClass::DestinationHeld, true),
             (AlertClass::ToldTwice, true),
+            (AlertClass::RefusedWith200, true),
             (AlertClass::BreakerOpen, false),
             (AlertClass::VerificationFailures, false),
         ] {

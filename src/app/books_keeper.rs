@@ -1,7 +1,7 @@
 //! Chores: deletes what is past its keeping time, keeps the list of rejected requests over a restart, and notices what only
 //! shows over time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,6 +25,8 @@ const REJECTED_EVERY: Duration = Duration::from_secs(60);
 const FAILED_EVERY: Duration = Duration::from_secs(1);
 /// Refused requests of one source between two looks that are worth a word.
 const MANY_REFUSALS: u64 = 5;
+/// How long refused requests that are kept whole stay.
+const REFUSED_KEPT: Duration = Duration::from_secs(7 * 86_400);
 /// Rows in a slice: small, so that no acknowledgement waits noticeably.
 const SLICE: usize = 200;
 /// Between two slices.
@@ -76,11 +78,14 @@ impl BooksKeeper {
         }
     }
 
-    /// Many refused requests in a row are a wrong secret, a wrong clock, or somebody trying.
+    /// Many refused requests in a row are a wrong secret, a wrong clock, or somebody trying. Those that are kept whole have an alert
+    /// of their own.
     fn tell_of_refusals(&self, until: u64) -> u64 {
         let rows = self.rejected.list(&RejectedFilter::default());
         let mut news: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
-        for row in rows.iter().filter(|row| row.id > until) {
+        let kept = self.reader.snapshot().and_then(|snapshot| snapshot.refused()).unwrap_or_default();
+        let kept: BTreeSet<u64> = kept.iter().map(|kept| kept.id).collect();
+        for row in rows.iter().filter(|row| row.id > until && !kept.contains(&row.id)) {
             let (count, reason) = news.entry(&row.source).or_insert((0, &row.reason));
             *count += 1;
             *reason = &row.reason;
@@ -119,6 +124,7 @@ impl BooksKeeper {
             self.retention.payloads.map(|keep| Sweep::Bodies(limits(keep))),
             self.retention.dedup.map(|keep| Sweep::Webhooks(limits(keep))),
             self.retention.attempts.map(|keep| Sweep::Attempts(limits(keep), (0, 0, 0, 0))),
+            Some(Sweep::Refused(limits(REFUSED_KEPT))),
         ];
         for mut slice in first.into_iter().flatten() {
             let mut gone = 0;

@@ -11,7 +11,7 @@ use crate::alerts::trouble::{AlertClass, Trouble};
 use crate::delivery::engine::Engine;
 use crate::ledger::workspace::Notice;
 use crate::model::id::DestinationId;
-use crate::store::{Listener, News};
+use crate::store::{Listener, News, OddWebhook};
 
 /// What listens to the writer.
 pub(super) struct CommitNews {
@@ -50,12 +50,13 @@ impl CommitNews {
                 let message = format!("{name} no longer takes what happened so long ago; it was not sent");
                 self.report(name, AlertClass::TooOld, message, (transaction_id.clone(), None));
             }
-            Notice::ToldTwice { event, transaction_id } => {
+            Notice::ToldTwice { event, destination, transaction_id } => {
+                let name = self.name(*destination);
                 let message = format!(
-                    "two sales proved to be one after both had been sent; see `tallyhook deliveries list` for {event} and \
-                     correct the second by hand"
+                    "two sales proved to be one after both had been sent to {name}; see `tallyhook deliveries list` for {event} \
+                     and correct the second by hand"
                 );
-                self.report("ledger".into(), AlertClass::ToldTwice, message, (transaction_id.clone(), None));
+                self.report(name, AlertClass::ToldTwice, message, (transaction_id.clone(), None));
             }
         }
     }
@@ -77,6 +78,22 @@ impl Listener for CommitNews {
                 "webhook {webhook} was stored but could not be digested; see `tallyhook events show {webhook}`"
             );
             self.report("ledger".into(), AlertClass::UnreadableEvent, message, (None, None));
+        }
+        for odd in &news.odd {
+            let OddWebhook { id, source, event_type, note } = odd;
+            let message = format!(
+                "webhook {id} ({event_type}) is odd: {note}; what it says may be missing from the books, see `tallyhook events \
+                 show {id}`"
+            );
+            self.report(source.clone(), AlertClass::OddWebhook, message, (None, None));
+        }
+        for (source, reason) in &news.refused {
+            let message = format!(
+                "a request to {source} was refused ({reason}) but answered 200, so its sender does not come again; it is kept \
+                 for 7 days: see `tallyhook rejected list --source {source}`, mend the cause, then `tallyhook rejected retry \
+                 --all --source {source}`"
+            );
+            self.report(source.clone(), AlertClass::RefusedWith200, message, (None, None));
         }
     }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::space::Space;
-use crate::http::door::{Door, Ingesting, NotReady};
+use crate::http::door::{Door, Ingesting, Keeping, NotReady};
 use crate::ledger::intake::Intake;
+use crate::model::refused::Refused;
 use crate::store::{Command, Reply, Unavailable, Writer};
 
 /// The door with a writer behind it.
@@ -22,18 +23,36 @@ impl Door for WriterDoor {
     }
 
     fn ingest(&self, intake: Intake) -> Ingesting {
-        let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.writer.submit(Command::Intake(Box::new(intake)), move |reply| {
-            // Nobody waits any more when the sender hung up; the webhook is stored all the same.
-            let _ = sender.send(reply);
-        });
+        let reply = self.ask(Command::Intake(Box::new(intake)));
         Box::pin(async move {
-            match receiver.await {
-                Ok(Ok(Reply::Receipt(receipt))) => Ok(receipt),
-                Ok(Ok(_)) | Err(_) => Err(NotReady { reason: "store_failed" }),
-                Ok(Err(error)) => Err(not_ready(&error)),
+            match reply.await? {
+                Reply::Receipt(receipt) => Ok(receipt),
+                _ => Err(NotReady { reason: "store_failed" }),
             }
         })
+    }
+
+    fn keep_refused(&self, refused: Refused, packed_body: Vec<u8>) -> Keeping {
+        let reply = self.ask(Command::KeepRefused(Box::new(refused), packed_body));
+        Box::pin(async move { reply.await.map(drop) })
+    }
+}
+
+impl WriterDoor {
+    /// Gives the writer a command; resolves when it is on disk. Nobody waits any more when the sender hung up; it is done all the
+    /// same.
+    fn ask(&self, command: Command) -> impl Future<Output = Result<Reply, NotReady>> + Send + 'static {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.writer.submit(command, move |reply| {
+            let _ = sender.send(reply);
+        });
+        async move {
+            match receiver.await {
+                Ok(Ok(reply)) => Ok(reply),
+                Ok(Err(error)) => Err(not_ready(&error)),
+                Err(_) => Err(NotReady { reason: "store_failed" }),
+            }
+        }
     }
 }
 

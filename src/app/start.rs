@@ -199,10 +199,16 @@ impl App {
         *news.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(engine));
 
         let rejected = Arc::new(RejectedLog::default());
-        let kept = store.reader().snapshot()?.rejected()?;
+        let snapshot = store.reader().snapshot()?;
+        let kept = snapshot.rejected()?;
         if let Some(Err(error)) = kept.map(|list| rejected.restore(&list)) {
             tracing::warn!(%error, "the list of rejected requests could not be taken up again");
         }
+        // After a crash the list may be behind what is kept whole.
+        if let Some(last) = snapshot.refused()?.last() {
+            rejected.number_after(last.id);
+        }
+        drop(snapshot);
         let stopping = Arc::new(AtomicBool::new(false));
         let chores = start_chores(&ChoreParts {
             settler: Arc::clone(&settler),

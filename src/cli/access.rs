@@ -116,7 +116,7 @@ fn first_row(receiver: &Receiver<Value>, socket: &str, request: &Request) -> Res
         io::stderr(),
         "tallyhook: the running tallyhook has not answered on {socket} for {seconds} seconds; still waiting"
     );
-    if !matches!(request, Request::Status | Request::DestinationsList) {
+    if !matches!(request, Request::Status | Request::DestinationsList(_)) {
         return Ok(receiver.recv().ok());
     }
     match receiver.recv_timeout(LONG_SILENCE) {

@@ -13,7 +13,8 @@ use crate::demo::{self, DemoError};
 Everything runs on this machine alone, with sandbox destinations and a certificate made on the spot.
 
 Examples:
-  tallyhook demo --once")]
+  tallyhook demo --once
+  tallyhook demo --once --json | jq 'select(.kind == \"check\")'")]
 pub(super) struct Demo {
     /// End after the samples instead of staying up
     #[arg(long)]
@@ -22,8 +23,8 @@ pub(super) struct Demo {
 
 impl Demo {
     /// Shows it.
-    pub(super) fn run(self, _: &Setting<'_>, out: &mut dyn Write) -> Result<(), Failure> {
-        demo::run(self.once, out).map_err(|error| match error {
+    pub(super) fn run(self, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+        demo::run(self.once, setting.json, out).map_err(|error| match error {
             DemoError::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Failure::Closed,
             error => Failure::Failed(error.to_string()),
         })

@@ -6,16 +6,18 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::access;
+use super::flags::ListFlags;
 use super::output::{json_line, print_rows, show};
 use super::table::{Column, Table, field, left, moment, plain, right};
 use super::{Failure, Setting};
-use crate::operator::Request;
+use crate::operator::{Filter, Request};
 
 /// Arguments of `destinations`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   tallyhook destinations list
+  tallyhook destinations list --state held
   tallyhook destinations pause crm      deliveries are kept, none is dropped
   tallyhook destinations resume crm     after mending a key, too
   tallyhook destinations test crm")]
@@ -26,14 +28,29 @@ pub(super) struct Destinations {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Every destination with its state and counts
-    List,
+    /// Destinations with their state and counts
+    List(DestinationsList),
     /// Hold deliveries back; they are kept
     Pause(Name),
     /// Let deliveries go again, after a pause, a hold or an outage
     Resume(Name),
     /// Ask it whether it works and takes the key, with a request that only reads
     Test(Name),
+}
+
+#[derive(Debug, Args)]
+struct DestinationsList {
+    #[command(flatten)]
+    list: ListFlags,
+    /// This one
+    #[arg(long, value_name = "NAME")]
+    destination: Option<String>,
+    /// Of this kind: ga4, rest, mailerlite
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// active, paused, held, open
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -60,7 +77,7 @@ impl Destinations {
     /// Runs the subcommand.
     pub(super) fn run(self, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(), Failure> {
         match self.command {
-            Command::List => list(setting, out),
+            Command::List(flags) => list(setting, flags, out),
             Command::Pause(Name { name }) => show(setting, &Request::DestinationsPause { name }, changed, out),
             Command::Resume(Name { name }) => show(setting, &Request::DestinationsResume { name }, changed, out),
             Command::Test(Name { name }) => test(setting, name, out),
@@ -68,13 +85,16 @@ impl Destinations {
     }
 }
 
-fn list(setting: &Setting<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+fn list(setting: &Setting<'_>, flags: DestinationsList, out: &mut dyn Write) -> Result<(), Failure> {
+    let DestinationsList { list, destination, kind, state } = flags;
+    let filter = Filter { destination, kind, state, ..Filter::default() };
+    let request = Request::DestinationsList(list.list(filter, false));
     if setting.json {
-        return print_rows(setting, &Request::DestinationsList, out);
+        return print_rows(setting, &request, out);
     }
     let mut table = Table::new(&COLUMNS);
     let mut reasons = Vec::new();
-    for row in access::ask_all(setting, &Request::DestinationsList)? {
+    for row in access::ask_all(setting, &request)? {
         table.add(&row, out)?;
         if let Some(reason) = row["held"]["reason"].as_str() {
             let since = moment(&row["held"], "since");

@@ -18,7 +18,9 @@ use crate::operator::{Filter, Request};
 Examples:
   tallyhook events list --since 2h
   tallyhook events list --kind purchase --all --json
+  tallyhook events list --odd --since 2026-11-20
   tallyhook events show evt_1Q…
+  tallyhook events replay w12 --dry-run
   tallyhook events replay w12           after an upgrade, or a changed setting")]
 pub(super) struct Events {
     #[command(subcommand)]
@@ -40,6 +42,9 @@ enum Command {
         /// w12, or the provider's own id
         #[arg(value_name = "ID", required = true)]
         ids: Vec<String>,
+        /// Only say what would be added
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -64,6 +69,9 @@ struct EventsList {
     /// With the provider's name of the event, checkout.session.completed
     #[arg(long = "type", value_name = "TYPE")]
     event_type: Option<String>,
+    /// With something odd that a person should see, such as no amount or an unknown currency
+    #[arg(long)]
+    odd: bool,
 }
 
 static COLUMNS: [Column; 8] = [
@@ -92,20 +100,21 @@ impl Events {
     /// Runs the subcommand.
     pub(super) fn run(self, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(), Failure> {
         match self.command {
-            Command::List(EventsList { list: flags, times, source, destination, kind, state, event_type }) => {
-                let filter = Filter { source, destination, kind, state, event_type, ..times.filter() };
+            Command::List(EventsList { list: flags, times, source, destination, kind, state, event_type, odd }) => {
+                let odd = odd.then_some(true);
+                let filter = Filter { source, destination, kind, state, event_type, odd, ..times.filter() };
                 let listing = Listing { columns: &COLUMNS, what: "events" };
                 list(setting, &flags, filter, Request::EventsList, &listing, out)
             }
             Command::Show { id } => show(setting, &Request::EventsShow { id }, page, out),
-            Command::Replay { ids } => replay(setting, ids, out),
+            Command::Replay { ids, dry_run } => replay(setting, ids, dry_run, out),
         }
     }
 }
 
-fn replay(setting: &Setting<'_>, ids: Vec<String>, out: &mut dyn Write) -> Result<(), Failure> {
+fn replay(setting: &Setting<'_>, ids: Vec<String>, dry_run: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let (mut all, mut refused) = (0, Vec::new());
-    access::ask(setting, &Request::EventsReplay { ids }, &mut |row| {
+    access::ask(setting, &Request::EventsReplay { ids, dry_run }, &mut |row| {
         all += 1;
         let id = field(&row, "id");
         if row["result"] == "refused" {
@@ -151,7 +160,8 @@ fn replayed(row: &Value) -> String {
         Some(1) => done.push("1 new delivery".to_owned()),
         Some(several) => done.push(format!("{several} new deliveries")),
     }
-    format!("{id}: {}", done.join("; "))
+    let would = if row["result"] == "would_replay" { "a replay would do this: " } else { "" };
+    format!("{id}: {would}{}", done.join("; "))
 }
 
 /// One webhook on one screen.
@@ -244,6 +254,9 @@ mod tests {
             "business_events_added": ["purchase"], "business_events_corrected": [], "deliveries_added": 2,
         });
         assert_eq!(replayed(&row), "w1: was unreadable and is accepted; added purchase; 2 new deliveries");
+        row["result"] = json!("would_replay");
+        assert!(replayed(&row).starts_with("w1: a replay would do this: was unreadable"), "{}", replayed(&row));
+        row["result"] = json!("replayed");
         row["status_before"] = json!("accepted");
         row["business_events_added"] = json!([]);
         row["deliveries_added"] = json!(1);

@@ -1,10 +1,11 @@
 //! `tallyhook failed`.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::Write;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use super::consent::Deed;
 use super::deliveries::page;
 use super::flags::{ListFlags, TimeFlags};
 use super::output::{Listing, json_line, list, show};
@@ -60,6 +61,9 @@ struct FailedFlags {
     /// Of this kind of business event, purchase
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
+    /// Of deliveries in this state: all here are failed
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
     /// rejected, attempts_used_up, deadline_passed, destination_unavailable, invalid, ambiguous
     #[arg(long, value_name = "CLASS")]
     class: Option<String>,
@@ -67,8 +71,8 @@ struct FailedFlags {
 
 impl FailedFlags {
     fn filter(self) -> Filter {
-        let Self { times, source, destination, kind, class } = self;
-        Filter { source, destination, kind, class, ..times.filter() }
+        let Self { times, source, destination, kind, state, class } = self;
+        Filter { source, destination, kind, state, class, ..times.filter() }
     }
 }
 
@@ -119,6 +123,14 @@ struct Discard {
     yes: bool,
 }
 
+static DISCARDING: Deed = Deed {
+    one: "delivery",
+    several: "deliveries",
+    verb: "Discard",
+    done: "discarded",
+    consequence: "They will not be sent.",
+};
+
 static COLUMNS: [Column; 6] = [
     left("ID", |row| field(row, "id")),
     left("FAILED (UTC)", |row| moment(row, "since")),
@@ -160,7 +172,7 @@ impl Discard {
         let rows = access::ask_all(setting, &Request::FailedDiscard(rehearsal))?;
         let ids = rows.iter().filter(|row| row["result"] == "would_discard").map(|row| field(row, "id"));
         let ids: Vec<String> = ids.collect();
-        if !ids.is_empty() && !may_discard(ids.len())? {
+        if !ids.is_empty() && !DISCARDING.may_be_done_to(ids.len())? {
             return Err(Failure::Failed("nothing was discarded".to_owned()));
         }
         for row in rows.iter().filter(|row| row["result"] == "refused") {
@@ -173,21 +185,6 @@ impl Discard {
         }
         told.end(setting, "discard", out)
     }
-}
-
-/// Asks on a terminal; elsewhere one row needs no word, and more need `--yes`.
-fn may_discard(rows: usize) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() {
-        return match rows {
-            1 => Ok(true),
-            _ => Err(Failure::Wrong(format!("{rows} deliveries would be discarded; say --yes if that is meant"))),
-        };
-    }
-    let deliveries = if rows == 1 { "1 delivery".to_owned() } else { format!("{rows} deliveries") };
-    write!(io::stderr(), "Discard {deliveries}? They will not be sent. [y/N] ")?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 /// What was answered so far.

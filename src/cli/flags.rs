@@ -35,10 +35,10 @@ impl ListFlags {
 /// A span of time.
 #[derive(Debug, Args)]
 pub(super) struct TimeFlags {
-    /// At this moment or later: 2026-11-21T13:05:00Z, or a span before now like 2h or 7d
+    /// At this moment or later: 2026-11-21T13:05:00Z, 2026-11-21 or "2026-11-21 13:05" in UTC, or a span before now like 2h or 7d
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<String>,
-    /// Before this moment
+    /// Before this moment, given in the same ways; a date alone is its beginning
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<String>,
 }

@@ -3,6 +3,7 @@
 mod access;
 mod check;
 mod completions;
+mod consent;
 mod deliveries;
 mod demo;
 mod destinations;

@@ -18,11 +18,11 @@ use crate::delivery::connection::Trust;
 use crate::delivery::resolver::Names;
 use crate::destinations::{HttpRequest, Method, NoAnswer};
 use crate::platform::clock::{SharedClock, SystemClock};
-use crate::sources::{self, Sample, SampleRequest};
+use crate::sources::{self, Sample, SampleRequest, stripe};
 
 /// Arguments of `send`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = format!("\
 Samples are signed with the source's own secret, so that they pass for genuine. They are test events (livemode: \
 false), which live destinations do not get, unless --live is given: then a made-up sale reaches every destination.
 
@@ -30,12 +30,16 @@ Examples:
   tallyhook send stripe
   tallyhook send stripe --type refund.created
   tallyhook send stripe --count 100
-  tallyhook send stripe --url https://hooks.example.com")]
+  tallyhook send stripe --type charge.dispute.closed/lost --number 7
+  tallyhook send stripe --url https://hooks.example.com
+
+Samples of a stripe source:
+{}", samples(&stripe::SAMPLE_TYPES)))]
 pub(super) struct Send {
     /// The configured source
     #[arg(value_name = "SOURCE")]
     source: String,
-    /// The provider's name of the event; the first that the source knows when not given
+    /// The sample, named for its event; the first that the source knows when not given
     #[arg(long = "type", value_name = "TYPE")]
     event_type: Option<String>,
     /// How many, each of a purchase of its own
@@ -50,6 +54,11 @@ pub(super) struct Send {
     /// Where to post it, if not to the tallyhook of this configuration on this machine
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+}
+
+/// One sample a line.
+fn samples(names: &[&str]) -> String {
+    names.iter().map(|name| format!("  {name}")).collect::<Vec<_>>().join("\n")
 }
 
 impl Send {
@@ -256,6 +265,20 @@ mod tests {
         assert!(other_name.contains("server.public_url") && !other_name.contains("serve` running"), "{other_name}");
         assert!(told(NoAnswer::NotSent("no connection".into())).contains("`tallyhook serve` running?"));
         assert!(told(NoAnswer::Unknown("no answer".into())).contains("events list"));
+    }
+
+    #[test]
+    fn help_lists_every_sample() {
+        use clap::CommandFactory;
+        #[derive(clap::Parser)]
+        struct Call {
+            #[command(flatten)]
+            _send: Send,
+        }
+        let help = Call::command().render_long_help().to_string();
+        for name in stripe::SAMPLE_TYPES {
+            assert!(help.contains(&format!("\n  {name}")), "{name} in {help}");
+        }
     }
 
     #[test]

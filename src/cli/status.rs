@@ -14,8 +14,10 @@ use crate::operator::Request;
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Asks the running tallyhook; when none runs, its store file. In the JSON `ok` says whether anything needs a person; \
-the exit code only says whether the page could be made.
+Asks the running tallyhook; when none runs, its store file. In the JSON `ok` says whether anything in the books or at a \
+destination needs a person, and `running` whether tallyhook runs: that it does not stands among `problems`, but leaves `ok` as \
+it is. A monitor watches both, or the health page. `hints` are worth a look and leave `ok` as it is, too. The exit code only \
+says whether the page could be made.
 
 Examples:
   tallyhook status

@@ -1,6 +1,6 @@
 //! Delivers what is due: when, how fast, and what to make of the answers. The only folder that names ureq.
 //!
-//! Each destination has a [`lane`](mod@lane) of its own: queue, workers, rate limit, breaker. A dead one costs the others nothing.
+//! Each destination has a lane of its own: queue, workers, rate limit, breaker. A dead one costs the others nothing.
 
 pub mod address;
 mod attempt;

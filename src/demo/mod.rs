@@ -39,13 +39,13 @@ pub enum DemoError {
     Interrupted,
 }
 
-/// Plays a rehearsal and prints it to `out`, live. With `once` it ends by itself, else it stays up until Ctrl-C. Leaves nothing
+/// Plays a rehearsal and prints it to `out`, live: for people, or with `json` one object a line. With `once` it ends by itself, else it stays up until Ctrl-C. Leaves nothing
 /// behind.
 ///
 /// # Errors
 /// When it can't be set up, or anything is not as it should be.
-pub fn run(once: bool, out: &mut dyn Write) -> Result<(), DemoError> {
-    let mut printer = Printer::new(out);
+pub fn run(once: bool, json: bool, out: &mut dyn Write) -> Result<(), DemoError> {
+    let mut printer = Printer::new(out, json);
     printer.line(
         "A rehearsal of Tallyhook on this machine: the program as it is, sandboxes instead of GA4, CRM and MailerLite.",
     )?;
@@ -83,7 +83,7 @@ mod tests {
     fn a_rehearsal_goes_through_and_shows_what_happened() {
         let mut out = Vec::new();
         let began = std::time::Instant::now();
-        let outcome = run(true, &mut out);
+        let outcome = run(true, false, &mut out);
         let shown = String::from_utf8(out).unwrap();
         assert!(outcome.is_ok(), "{shown}\n{}", outcome.unwrap_err());
         assert!(began.elapsed() < std::time::Duration::from_secs(20), "{shown}");

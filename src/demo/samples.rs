@@ -140,6 +140,7 @@ mod tests {
 
     use super::*;
     use crate::config::SourceRules;
+    use crate::model::count::Count;
     use crate::model::secret::Secret;
     use crate::model::statement::{Claim, Meaning};
     use crate::platform::clock::SystemClock;
@@ -155,10 +156,19 @@ mod tests {
     }
 
     fn shop() -> Shop {
-        let settings =
-            stripe::Settings { secrets: vec![Secret::new("whsec_demo")], tolerance: Duration::from_secs(300) };
-        let rules =
-            SourceRules { settle: Duration::ZERO, settle_late: Duration::ZERO, counts_sales: true, always_200: false };
+        let settings = stripe::Settings {
+            secrets: vec![Secret::new("whsec_demo")],
+            tolerance: Duration::from_secs(300),
+            metadata: stripe::MetadataKeys::default(),
+        };
+        let rules = SourceRules {
+            settle: Duration::ZERO,
+            settle_late: Duration::ZERO,
+            counts_sales: true,
+            count: Count::Auto,
+            order_ids: false,
+            always_200: false,
+        };
         let source = config::Source { name: "stripe".to_owned(), settings: Settings::Stripe(settings), rules };
         Shop::new(&source, Arc::new(SystemClock)).unwrap()
     }

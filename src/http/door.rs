@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::ledger::intake::{Intake, Receipt};
+use crate::model::refused::Refused;
 
 /// Nothing can be stored now; the sender is asked to come again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +16,9 @@ pub struct NotReady {
 
 /// The answer to [`Door::ingest`], awaited.
 pub type Ingesting = Pin<Box<dyn Future<Output = Result<Receipt, NotReady>> + Send>>;
+
+/// The answer to [`Door::keep_refused`], awaited.
+pub type Keeping = Pin<Box<dyn Future<Output = Result<(), NotReady>> + Send>>;
 
 /// The way to the store's writer.
 pub trait Door: Send + Sync {
@@ -29,4 +33,10 @@ pub trait Door: Send + Sync {
     /// # Errors
     /// When it is not stored, or when nobody can say.
     fn ingest(&self, intake: Intake) -> Ingesting;
+
+    /// Keeps a refused request with its packed body, since its sender will not come again. Resolves when it is on disk.
+    ///
+    /// # Errors
+    /// As [`Door::ingest`].
+    fn keep_refused(&self, refused: Refused, packed_body: Vec<u8>) -> Keeping;
 }

@@ -16,6 +16,7 @@ pub mod rejected;
 pub mod router;
 pub mod source_table;
 pub mod tls;
+pub mod verified;
 pub mod webhooks;
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Refused requests, kept in memory for a person to look at.
 //!
 //! Anyone can fill this log, so everything about it is bounded: rows, and the work spent on explaining. It holds ids, times, the
-//! sender's address, reasons and verdicts; never a body, a token or a whole signature.
+//! sender's address, reasons and verdicts; never a body, a token or a whole signature. What a source with `respond =
+//! "always_200" refuses is kept whole besides, in the store.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -70,7 +71,8 @@ pub struct RejectedFilter {
 }
 
 impl RejectedFilter {
-    fn admits(&self, row: &Rejected) -> bool {
+    /// Whether a row is wanted.
+    pub fn admits(&self, row: &Rejected) -> bool {
         self.source.as_ref().is_none_or(|source| *source == row.source)
             && self.reason.as_ref().is_none_or(|reason| *reason == row.reason)
             && self.since.is_none_or(|since| row.time >= since)
@@ -105,7 +107,7 @@ struct Snapshot {
 }
 
 impl RejectedLog {
-    /// Writes a refused request down. `explain` is called when there is time for it, outside any lock; a panic in it costs only
+    /// Writes a refused request down and gives its row. `explain` is called when there is time for it, outside any lock; a panic in it costs only
     /// the verdict.
     pub fn record(
         &self,
@@ -114,7 +116,7 @@ impl RejectedLog {
         reason: &str,
         time: Timestamp,
         explain: impl FnOnce() -> String,
-    ) {
+    ) -> Rejected {
         let verdict = if self.rows().may_explain(time) {
             catch_unwind(AssertUnwindSafe(explain))
                 .unwrap_or_else(|_| "Not examined: the examination itself failed.".to_owned())
@@ -125,8 +127,25 @@ impl RejectedLog {
         rows.last_id += 1;
         let id = rows.last_id;
         let (source, reason) = (source.to_owned(), reason.to_owned());
-        rows.add(Rejected { id, time, source, address, reason, verdict });
+        let row = Rejected { id, time, source, address, reason, verdict };
+        rows.add(row.clone());
         rows.dirty = true;
+        row
+    }
+
+    /// Takes rows out: what they told of was settled.
+    pub fn forget(&self, ids: &[u64]) {
+        let mut rows = self.rows();
+        for of_source in rows.by_source.values_mut() {
+            of_source.retain(|row| !ids.contains(&row.id));
+        }
+        rows.dirty = true;
+    }
+
+    /// Gives new rows higher numbers than this one, which is in use already.
+    pub fn number_after(&self, id: u64) {
+        let mut rows = self.rows();
+        rows.last_id = rows.last_id.max(id);
     }
 
     /// Rows that a filter admits, newest first.

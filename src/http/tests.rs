@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{Notify, oneshot};
 
-use super::door::{Door, Ingesting, NotReady};
+use super::door::{Door, Ingesting, Keeping, NotReady};
 use super::health::{Check, Condition, HealthPages, HealthReport, HealthView};
 use super::listener::{self, Stopped};
 use super::rejected::RejectedLog;
@@ -21,7 +21,9 @@ use super::tls::Certificate;
 use super::webhooks::{BodyLimits, Webhooks};
 use crate::config::{self, SourceRules};
 use crate::ledger::intake::{Intake, Receipt};
+use crate::model::count::Count;
 use crate::model::id::{Mode, Scope, WebhookId};
+use crate::model::refused::Refused;
 use crate::model::statement::{Interpreted, Meaning};
 use crate::model::time::Timestamp;
 use crate::model::webhook::Status;
@@ -44,6 +46,10 @@ struct TestSource;
 impl Source for TestSource {
     fn provider(&self) -> &'static str {
         "test"
+    }
+
+    fn signature_headers(&self) -> &'static [&'static str] {
+        &["x-signature"]
     }
 
     fn verify(&self, request: &Request<'_>) -> Result<(), Refusal> {
@@ -86,6 +92,9 @@ impl Source for TestSource {
     }
 }
 
+/// A refused request that was to be kept, with its body.
+type KeptRequest = (Refused, Vec<u8>);
+
 /// Remembers what came, and can be told to refuse or to wait.
 #[derive(Default)]
 struct TestDoor {
@@ -96,6 +105,7 @@ struct TestDoor {
     held: AtomicBool,
     go_on: Arc<Notify>,
     arrived: Arc<Notify>,
+    kept: Arc<Mutex<Vec<KeptRequest>>>,
 }
 
 impl Door for TestDoor {
@@ -127,6 +137,17 @@ impl Door for TestDoor {
             };
             stored.insert(intake.mark.clone(), intake);
             Ok(Receipt::Stored(number, status))
+        })
+    }
+
+    fn keep_refused(&self, refused: Refused, packed_body: Vec<u8>) -> Keeping {
+        let (kept, failing) = (Arc::clone(&self.kept), self.failing.load(Ordering::SeqCst));
+        Box::pin(async move {
+            if failing {
+                return Err(NotReady { reason: "store_failed" });
+            }
+            kept.lock().unwrap().push((refused, packed_body));
+            Ok(())
         })
     }
 }
@@ -202,8 +223,14 @@ impl Setup {
     fn start(self) -> Running {
         let door = Arc::new(TestDoor::default());
         let rejected = Arc::new(RejectedLog::default());
-        let rules =
-            SourceRules { settle: Duration::ZERO, settle_late: Duration::ZERO, counts_sales: true, always_200: false };
+        let rules = SourceRules {
+            settle: Duration::ZERO,
+            settle_late: Duration::ZERO,
+            counts_sales: true,
+            count: Count::Auto,
+            order_ids: false,
+            always_200: false,
+        };
         let sources = [("shop", false), ("touchy", true)].map(|(name, always_200)| SourceEntry {
             name: name.to_owned(),
             source: Arc::new(TestSource),

@@ -4,29 +4,26 @@
 //! writer. Nothing of a body is looked at before its signature was.
 
 use std::net::IpAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use serde::Serialize;
 
 use super::answer::{self, Answer};
 use super::body::{BodyError, RequestBody};
 use super::budget::Budget;
 use super::door::{Door, NotReady};
-use super::rejected::RejectedLog;
+use super::rejected::{Rejected, RejectedLog};
 use super::source_table::{SourceEntry, SourceTable};
+use super::verified;
 use crate::config;
 use crate::ledger::intake::{Intake, Receipt};
+use crate::model::refused::Refused;
 use crate::platform::clock::SharedClock;
 use crate::sources::{Headers, InvalidPayload, Refusal, Request};
-
-/// The longest id that is taken from a body our code failed on, in bytes.
-const LONGEST_LENIENT_ID: usize = 255;
 
 /// How much of a request is taken, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +114,13 @@ impl Webhooks {
         let (bytes, _reservation) = body.read(self.limits.max_body, self.limits.body_timeout, &self.budget).await?;
         let intake = match self.examine(entry, headers, &bytes, peer) {
             Ok(intake) => intake,
-            Err(refused) => return Ok(refused),
+            Err(refused) => {
+                let (outcome, row) = *refused;
+                if entry.rules.always_200 {
+                    self.keep(entry, headers, &bytes, row).await?;
+                }
+                return Ok(outcome);
+            }
         };
         // Gives hyper its buffer back while the writer works.
         drop(bytes);
@@ -128,37 +131,45 @@ impl Webhooks {
     }
 
     /// Verifies and interprets; what is refused goes to the list of rejected requests.
-    fn examine(&self, entry: &SourceEntry, headers: &HeaderMap, body: &[u8], peer: IpAddr) -> Result<Intake, Outcome> {
+    fn examine(
+        &self,
+        entry: &SourceEntry,
+        headers: &HeaderMap,
+        body: &[u8],
+        peer: IpAddr,
+    ) -> Result<Intake, Box<(Outcome, Rejected)>> {
         let received_at = self.clock.now();
         let source = &*entry.source;
         let request = Request { headers: &HeaderFields(headers), body, received_at };
         if let Err(refusal) = source.verify(&request) {
             let explain = || source.explain(&request, refusal);
-            self.rejected.record(&entry.name, peer, refusal.name(), received_at, explain);
-            return Err(Outcome::Refused(refusal));
+            let row = self.rejected.record(&entry.name, peer, refusal.name(), received_at, explain);
+            return Err(Box::new((Outcome::Refused(refusal), row)));
         }
-        // The panic is reported by the process's panic hook, as every other.
-        let interpreted = match catch_unwind(AssertUnwindSafe(|| source.interpret(body))) {
-            Ok(Ok(interpreted)) => Some(interpreted),
-            Ok(Err(InvalidPayload(message))) => {
-                self.rejected.record(&entry.name, peer, "invalid_payload", received_at, || message.clone());
-                return Err(Outcome::Invalid { message });
-            }
-            Err(_panic) => None,
-        };
-        let provider_id = match &interpreted {
-            Some(interpreted) => interpreted.provider_id.clone(),
-            None => lenient_id(body),
-        };
-        Ok(Intake {
-            source: entry.name.clone(),
-            interpreted,
-            mark: format!("{}/{provider_id}", source.provider()),
-            provider_id,
-            received_at,
-            body_bytes: u32::try_from(body.len()).unwrap_or(u32::MAX),
-            packed_body: (self.pack)(body),
+        verified::intake(&entry.name, source, body, received_at, self.pack).map_err(|InvalidPayload(message)| {
+            let row = self.rejected.record(&entry.name, peer, "invalid_payload", received_at, || message.clone());
+            Box::new((Outcome::Invalid { message }, row))
         })
+    }
+
+    /// Keeps a refused request of a sender that is answered 200 and so does not come again: nobody is told so before it is on
+    /// disk.
+    async fn keep(&self, entry: &SourceEntry, headers: &HeaderMap, body: &[u8], row: Rejected) -> Result<(), NotReady> {
+        let fields = entry.source.signature_headers().iter().flat_map(|name| {
+            let values = headers.get_all(*name).iter();
+            values.map(|value| ((*name).to_owned(), value.as_bytes().to_vec()))
+        });
+        let refused = Refused {
+            id: row.id,
+            source: row.source,
+            received_at: row.time,
+            address: row.address.to_string(),
+            reason: row.reason,
+            verdict: row.verdict,
+            headers: fields.collect(),
+            body_bytes: u32::try_from(body.len()).unwrap_or(u32::MAX),
+        };
+        self.door.keep_refused(refused, (self.pack)(body)).await
     }
 }
 
@@ -303,42 +314,9 @@ impl Headers for HeaderFields<'_> {
     }
 }
 
-/// The id of an event that our own code failed on: the top-level `id` where one can be made out, so that a repeat is still
-/// known as one; else a name made from the body.
-fn lenient_id(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct OnlyId {
-        id: String,
-    }
-    match serde_json::from_slice::<OnlyId>(body) {
-        Ok(OnlyId { id })
-            if !id.is_empty() && id.len() <= LONGEST_LENIENT_ID && id.bytes().all(|byte| byte.is_ascii_graphic()) =>
-        {
-            id
-        }
-        _ => format!("body-{}", hex::encode(&Sha256::digest(body)[..16])),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_id_is_found_in_most_bodies_and_made_for_the_rest() {
-        assert_eq!(lenient_id(br#"{"a":[1,{"id":"no"}],"id":"evt_1"}"#), "evt_1");
-        let deep = format!(r#"{{"x":{}1{},"id":"evt_2"}}"#, "[".repeat(10_000), "]".repeat(10_000));
-        assert_eq!(lenient_id(deep.as_bytes()), "evt_2", "what is skipped may be deep");
-        for odd in
-            [&b""[..], b"[]", b"{\"id\":7}", b"{\"id\":\"\"}", b"{\"id\":\"a\\nb\"}", b"\xff\xfe", b"{\"id\":\"x"]
-        {
-            let id = lenient_id(odd);
-            assert!(id.starts_with("body-") && id.len() == 37, "{id}");
-            assert_eq!(id, lenient_id(odd));
-        }
-        let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(256));
-        assert!(lenient_id(long.as_bytes()).starts_with("body-"));
-    }
 
     #[test]
     fn header_fields_are_found_without_regard_to_case() {

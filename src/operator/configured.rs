@@ -30,8 +30,8 @@ pub struct ConfiguredSource {
     pub name: String,
     /// Verifies and interprets.
     pub source: Arc<dyn Source>,
-    /// Whether it answers 200 where it refuses.
-    pub always_200: bool,
+    /// How its events are counted.
+    pub rules: SourceRules,
 }
 
 /// One destination.
@@ -57,7 +57,7 @@ impl Configured {
                 .map(|source| ConfiguredSource {
                     name: source.name.clone(),
                     source: Arc::from(sources::build(&source.settings)),
-                    always_200: source.rules.always_200,
+                    rules: source_rules(source.rules),
                 })
                 .collect(),
             destinations: config
@@ -102,9 +102,11 @@ pub fn rules(config: &Config, ids: &[DestinationId]) -> Rules {
             destination,
         }
     });
-    let sources = config.sources.iter().map(|source| {
-        let config::SourceRules { settle, settle_late, counts_sales, .. } = source.rules;
-        (source.name.clone(), SourceRules { settle, settle_late, counts_sales })
-    });
+    let sources = config.sources.iter().map(|source| (source.name.clone(), source_rules(source.rules)));
     Rules { sources: sources.collect(), destinations: destinations.collect() }
+}
+
+fn source_rules(rules: config::SourceRules) -> SourceRules {
+    let config::SourceRules { settle, settle_late, counts_sales, count, order_ids, always_200: _ } = rules;
+    SourceRules { settle, settle_late, counts_sales, count, order_ids }
 }

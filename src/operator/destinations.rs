@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::desk::{Desk, broken, missing, unread, unwritten};
 use super::failed::refusal;
-use super::filter::find_destination;
+use super::filter::{OF_DESTINATIONS, find_destination, known_state, only};
 use super::pages::one;
 use super::reading::{Names, not_before, standing, standing_name, time};
+use super::request::List;
 use crate::destinations::{Exchange, status};
 use crate::http::admin::{OperatorError, OperatorRows};
 use crate::ledger::books::Books;
@@ -109,11 +110,30 @@ fn oldest_pending(snapshot: &Snapshot, id: DestinationId) -> Result<Option<Times
     Ok(oldest)
 }
 
-/// Every destination.
-pub(super) fn list(desk: &Desk) -> Result<OperatorRows, OperatorError> {
+/// Destinations in the order of their numbers; the place in the list is the name.
+pub(super) fn list(desk: &Desk, list: List) -> Result<OperatorRows, OperatorError> {
+    let List { filter, limit, after } = list;
+    only(&filter, OF_DESTINATIONS)?;
+    if let Some(state) = &filter.state {
+        known_state(state, &["active", "paused", "held", "open"])?;
+    }
     let snapshot = desk.snapshot()?;
+    let names = desk.names()?;
+    for name in filter.destination.iter().chain(&after) {
+        find_destination(&names, name)?;
+    }
     let totals = snapshot.totals().map_err(broken)?;
-    let rows: Vec<Value> = describe_all(desk, &snapshot, &totals)?.into_iter().map(|described| described.row).collect();
+    let is = |wanted: &Option<String>, found: &Value| wanted.as_deref().is_none_or(|wanted| found == wanted);
+    let mut rows: Vec<Value> =
+        describe_all(desk, &snapshot, &totals)?.into_iter().map(|described| described.row).collect();
+    if let Some(after) = &after {
+        let passed = rows.iter().position(|row| row["name"] == after.as_str()).map_or(0, |at| at + 1);
+        rows.drain(..passed);
+    }
+    rows.retain(|row| {
+        is(&filter.destination, &row["name"]) && is(&filter.kind, &row["kind"]) && is(&filter.state, &row["state"])
+    });
+    rows.truncate(limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)));
     Ok(Box::new(rows.into_iter()))
 }
 

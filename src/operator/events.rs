@@ -1,7 +1,7 @@
 //! Webhooks: the list, and the whole story of one.
 
 use super::desk::{Desk, broken, missing, unread};
-use super::filter::{OF_EVENTS, Sieve, wrong};
+use super::filter::{OF_EVENTS, Sieve};
 use super::pages::{Batch, PAGE, in_batches, one};
 use super::reading::Reading;
 use super::request::List;
@@ -22,8 +22,7 @@ pub(super) const DISORDER: Duration = Duration::from_secs(3600);
 pub(super) fn list(desk: &Desk, list: List) -> Result<OperatorRows, OperatorError> {
     let names = desk.names()?;
     let sieve = Sieve::new(list.filter, OF_EVENTS, &names, desk.clock.now())?;
-    let mut before =
-        list.after.map(|id| id.parse::<WebhookId>()).transpose().map_err(|error| wrong(error.to_string()))?;
+    let mut before = list.after.map(|id| place(desk, &id)).transpose()?;
     let desk = desk.clone();
     in_batches(list.limit, move || {
         let snapshot = desk.snapshot()?;
@@ -43,6 +42,14 @@ pub(super) fn list(desk: &Desk, list: List) -> Result<OperatorRows, OperatorErro
     })
 }
 
+/// The place in the list behind a webhook: by our number, whether it is still there or not, or by the provider's id.
+fn place(desk: &Desk, id: &str) -> Result<WebhookId, OperatorError> {
+    match id.trim().parse() {
+        Ok(number) => Ok(number),
+        Err(_) => Ok(find(desk, &desk.snapshot()?, id)?.id),
+    }
+}
+
 /// Whether a list that goes back in time has passed everything that is wanted.
 pub(super) fn is_behind(sieve: &Sieve, at: Timestamp) -> bool {
     sieve.since.is_some_and(|since| at < since.before(DISORDER))
@@ -52,6 +59,7 @@ fn admits(sieve: &Sieve, snapshot: &Snapshot, webhook: &Webhook) -> Result<bool,
     let itself = sieve.admits_time(webhook.received_at)
         && sieve.source.as_ref().is_none_or(|source| *source == webhook.source)
         && sieve.state.as_ref().is_none_or(|state| state == webhook.status.name())
+        && sieve.odd.is_none_or(|odd| odd == webhook.is_odd())
         && sieve.event_type.as_ref().is_none_or(|name| *name == webhook.event_type);
     if !itself || (sieve.kind.is_none() && sieve.destination.is_none()) {
         return Ok(itself);

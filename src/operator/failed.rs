@@ -329,6 +329,7 @@ impl Walk {
         let State::Failed { failure, at } = &delivery.state else { return Ok(false) };
         Ok(self.sieve.admits_time(*at)
             && self.sieve.kind.as_ref().is_none_or(|kind| *kind == event.kind)
+            && self.sieve.state.as_ref().is_none_or(|state| state == delivery.state.name())
             && self.sieve.class.is_none_or(|class| class == failure.class)
             && is_from(&self.sieve, snapshot, event)?)
     }

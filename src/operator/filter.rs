@@ -8,29 +8,29 @@ use crate::http::admin::OperatorError;
 use crate::model::business_event::EventKind;
 use crate::model::delivery::{FailureClass, STATE_NAMES};
 use crate::model::id::DestinationId;
-use crate::model::time::{Timestamp, parse_span};
+use crate::model::time::{Timestamp, parse_span, parse_utc};
 use crate::model::webhook::Status;
 
 /// What a list is to leave out. Empty fields leave nothing out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filter {
-    /// At this moment or later: RFC 3339, or a span before now (`2h`).
+    /// At this moment or later: as [`parse_moment`] reads it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
-    /// Before this moment: RFC 3339, or a span before now.
+    /// Before this moment: as [`parse_moment`] reads it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
     /// Of this source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// For this destination.
+    /// For this destination; of destinations its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination: Option<String>,
-    /// With this kind of business event.
+    /// With this kind of business event; of destinations their own kind, `rest`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// In this state: of a delivery, or what a webhook was taken for.
+    /// In this state: of a delivery, of a destination, or what a webhook was taken for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// With the provider's name of the event, `checkout.session.completed`.
@@ -42,6 +42,9 @@ pub struct Filter {
     /// Refused for this reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whether it has an oddity that a person should see: an absent amount, an unknown currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub odd: Option<bool>,
 }
 
 impl Filter {
@@ -51,24 +54,32 @@ impl Filter {
     }
 }
 
-/// Reads a moment as a person gives it: RFC 3339, or a span before now.
+/// Reads a moment as a person gives it: RFC 3339, a date or a date with a time in UTC (`2026-11-20`, `2026-11-20 14:00`), or a
+/// span before now (`2h`).
 ///
 /// # Errors
-/// When it is neither.
+/// When it is none of these.
 pub fn parse_moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     if let Ok(moment) = text.parse() {
         return Ok(moment);
     }
+    if let Some(moment) = parse_utc(text) {
+        return Ok(moment);
+    }
     parse_span(text).map(|span| now.before(span)).map_err(|_| {
-        format!("{text:?} is neither a moment like 2026-11-21T13:05:00Z nor a span before now like \"2h\" or \"7d\"")
+        format!(
+            "{text:?} is neither a moment (2026-11-21T13:05:00Z, or in UTC 2026-11-21 or \"2026-11-21 13:05\") nor a span before \
+             now (\"2h\", \"7d\")"
+        )
     })
 }
 
 /// What can be filtered by; the names are those of [`Filter`]'s fields.
-pub(super) const OF_EVENTS: &[&str] = &["since", "until", "source", "destination", "kind", "state", "type"];
+pub(super) const OF_EVENTS: &[&str] = &["since", "until", "source", "destination", "kind", "state", "type", "odd"];
 pub(super) const OF_DELIVERIES: &[&str] = &["since", "until", "source", "destination", "kind", "state"];
-pub(super) const OF_FAILED: &[&str] = &["since", "until", "source", "destination", "kind", "class"];
+pub(super) const OF_FAILED: &[&str] = &["since", "until", "source", "destination", "kind", "state", "class"];
 pub(super) const OF_REJECTED: &[&str] = &["since", "until", "source", "reason"];
+pub(super) const OF_DESTINATIONS: &[&str] = &["destination", "kind", "state"];
 
 /// A filter that was understood, in terms that rows are compared by.
 #[derive(Clone, Debug)]
@@ -82,6 +93,25 @@ pub(super) struct Sieve {
     pub(super) event_type: Option<String>,
     pub(super) class: Option<FailureClass>,
     pub(super) reason: Option<String>,
+    pub(super) odd: Option<bool>,
+}
+
+/// Refuses a filter that doesn't go with its list.
+pub(super) fn only(filter: &Filter, allowed: &[&str]) -> Result<(), OperatorError> {
+    let given = serde_json::to_value(filter).unwrap_or_default();
+    let odd = given.as_object().and_then(|fields| fields.keys().find(|key| !allowed.contains(&key.as_str())));
+    match odd {
+        Some(field) => Err(wrong(format!("this list can't be filtered by {field}, only by {}", allowed.join(", ")))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses the name of a state that is none.
+pub(super) fn known_state(state: &str, known: &[&str]) -> Result<(), OperatorError> {
+    if known.contains(&state) {
+        return Ok(());
+    }
+    Err(wrong(format!("there is no state {state:?}; known here: {}", known.join(", "))))
 }
 
 impl Sieve {
@@ -95,12 +125,7 @@ impl Sieve {
         names: &BTreeMap<DestinationId, String>,
         now: Timestamp,
     ) -> Result<Self, OperatorError> {
-        let given = serde_json::to_value(&filter).unwrap_or_default();
-        if let Some(field) =
-            given.as_object().and_then(|fields| fields.keys().find(|key| !allowed.contains(&key.as_str())))
-        {
-            return Err(wrong(format!("this list can't be filtered by {field}, only by {}", allowed.join(", "))));
-        }
+        only(&filter, allowed)?;
         let moment = |text: Option<String>| text.map(|text| parse_moment(&text, now)).transpose().map_err(wrong);
         let destination = filter.destination.map(|name| find_destination(names, &name)).transpose()?;
         let class = filter.class.map(|name| find_class(&name)).transpose()?;
@@ -113,9 +138,7 @@ impl Sieve {
             } else {
                 STATE_NAMES.to_vec()
             };
-            if !known.contains(&state.as_str()) {
-                return Err(wrong(format!("there is no state {state:?}; known here: {}", known.join(", "))));
-            }
+            known_state(state, &known)?;
         }
         Ok(Self {
             since: moment(filter.since)?,
@@ -127,6 +150,7 @@ impl Sieve {
             event_type: filter.event_type,
             class,
             reason: filter.reason,
+            odd: filter.odd,
         })
     }
 
@@ -171,6 +195,18 @@ mod tests {
     fn moments_are_absolute_or_before_now() {
         assert_eq!(parse_moment("2h", NOW), Ok(Timestamp::from_unix_seconds(992_800)));
         assert_eq!(parse_moment("1970-01-01T00:00:05Z", NOW), Ok(Timestamp::from_unix_seconds(5)));
+        for (text, seconds) in [
+            ("1970-01-02", 86_400),
+            ("1970-01-01 01:00", 3600),
+            ("1970-01-01T01:00", 3600),
+            ("1970-01-01 00:00:07", 7),
+            ("1970-01-01T01:00:00+01:00", 0),
+        ] {
+            assert_eq!(parse_moment(text, NOW), Ok(Timestamp::from_unix_seconds(seconds)), "{text}");
+        }
+        for wrong in ["1970-13-01", "1970-01-01 25:00", "01/02/1970", ""] {
+            assert!(parse_moment(wrong, NOW).is_err(), "{wrong}");
+        }
         assert!(parse_moment("yesterday", NOW).unwrap_err().contains("2h"));
     }
 

@@ -11,16 +11,18 @@ use super::failed::refusal;
 use super::filter::wrong;
 use super::pages::{Batch, PAGE, in_batches};
 use crate::http::admin::{OperatorError, OperatorRows};
-use crate::ledger::books::Books;
+use crate::ledger::books::{Books, BooksError, BooksResult};
+use crate::ledger::count;
+use crate::ledger::workspace::{Changes, Workspace};
 use crate::model::business_event::BusinessEvent;
 use crate::model::delivery::Delivery;
 use crate::model::id::{BusinessEventId, WebhookId};
 use crate::model::statement::Interpreted;
-use crate::model::webhook::Webhook;
+use crate::model::webhook::{Status, Webhook};
 use crate::store::{Command, Page, Snapshot};
 
 /// Interprets webhooks again, one after the other.
-pub(super) fn replay(desk: &Desk, ids: Vec<String>) -> Result<OperatorRows, OperatorError> {
+pub(super) fn replay(desk: &Desk, ids: Vec<String>, dry_run: bool) -> Result<OperatorRows, OperatorError> {
     if ids.is_empty() {
         return Err(wrong("say which events, for example w12"));
     }
@@ -28,11 +30,11 @@ pub(super) fn replay(desk: &Desk, ids: Vec<String>) -> Result<OperatorRows, Oper
     let desk = desk.clone();
     in_batches(None, move || {
         let Some(id) = ids.pop_front() else { return Ok(Batch::end()) };
-        Ok(Batch { rows: vec![replay_one(&desk, &id)?], more: !ids.is_empty() })
+        Ok(Batch { rows: vec![replay_one(&desk, &id, dry_run)?], more: !ids.is_empty() })
     })
 }
 
-fn replay_one(desk: &Desk, id: &str) -> Result<Value, OperatorError> {
+fn replay_one(desk: &Desk, id: &str, dry_run: bool) -> Result<Value, OperatorError> {
     let refused = |id: &str, reason: String| json!({"id": id, "result": "refused", "reason": reason});
     let before = desk.snapshot()?;
     let webhook = match find(desk, &before, id) {
@@ -44,6 +46,12 @@ fn replay_one(desk: &Desk, id: &str) -> Result<Value, OperatorError> {
         Ok(interpreted) => interpreted,
         Err(reason) => return Ok(refused(&webhook.id.to_string(), reason)),
     };
+    if dry_run {
+        return Ok(match rehearse(desk, &before, &webhook, &interpreted) {
+            Ok((status, difference)) => difference.row(&webhook, status, "would_replay"),
+            Err(error) => refused(&webhook.id.to_string(), error.to_string()),
+        });
+    }
     let reply = desk.writer.run(Command::Reinterpret(webhook.id, Box::new(interpreted)));
     if let Err(error) = &reply {
         return Err(unwritten(error));
@@ -53,18 +61,31 @@ fn replay_one(desk: &Desk, id: &str) -> Result<Value, OperatorError> {
     }
     let after = desk.snapshot()?;
     let now = after.webhook(webhook.id).map_err(unread)?.unwrap_or_else(|| webhook.clone());
-    let Difference { added, corrected, deliveries } = Difference::between(&before, &after, &webhook, &now)?;
-    let changed = webhook.status != now.status || deliveries > 0 || !added.is_empty() || !corrected.is_empty();
-    Ok(json!({
-        "id": webhook.id.to_string(),
-        "result": if changed { "replayed" } else { "unchanged" },
-        "reason": Value::Null,
-        "status_before": webhook.status.name(),
-        "status": now.status.name(),
-        "business_events_added": added,
-        "business_events_corrected": corrected,
-        "deliveries_added": deliveries,
-    }))
+    Ok(Difference::between(&before, &after, &webhook, &now)?.row(&webhook, now.status, "replayed"))
+}
+
+/// What a replay would do, worked out by the same plan over the books as they are, without writing it.
+fn rehearse(
+    desk: &Desk,
+    books: &Snapshot,
+    webhook: &Webhook,
+    interpreted: &Interpreted,
+) -> BooksResult<(Status, Difference)> {
+    let rules = desk.writer.rules();
+    let planned = catch_unwind(AssertUnwindSafe(|| {
+        let mut workspace = Workspace::new(books, desk.clock.now());
+        count::plan_again(&mut workspace, &rules, webhook.clone(), interpreted)?;
+        Ok(workspace.finish())
+    }));
+    let changes: Changes = planned.unwrap_or_else(|_| {
+        Err(BooksError::Refused("this version's code fails on it; please report the place that its log names".into()))
+    })?;
+    let mut difference = Difference::nothing();
+    for now in &changes.business_events {
+        difference.note(books.business_event(now.id)?.as_ref(), now);
+    }
+    let status = changes.webhooks_again.first().map_or(webhook.status, |webhook| webhook.status);
+    Ok((status, difference))
 }
 
 /// What the stored body means today; or why that can't be said.
@@ -107,26 +128,51 @@ impl Difference {
             was.business_events.iter().chain(&is.business_events).copied().collect();
         ids.extend(events_of_sale(after, is)?);
         ids.extend(begun_since(before, after, is.id)?);
-        let mut difference = Self { added: Vec::new(), corrected: Vec::new(), deliveries: 0 };
+        let mut difference = Self::nothing();
         for id in ids {
             let Some(now) = after.business_event(id).map_err(unread)? else { continue };
-            match before.business_event(id).map_err(unread)? {
-                None => {
-                    difference.added.push(now.kind.name().to_owned());
-                    difference.deliveries += now.deliveries.len();
-                }
-                Some(known) => {
-                    if says_other(&known, &now) {
-                        difference.corrected.push(now.kind.name().to_owned());
-                    }
-                    let is_new = |delivery: &&Delivery| {
-                        !known.deliveries.iter().any(|known| known.destination == delivery.destination)
-                    };
-                    difference.deliveries += now.deliveries.iter().filter(is_new).count();
-                }
-            }
+            difference.note(before.business_event(id).map_err(unread)?.as_ref(), &now);
         }
         Ok(difference)
+    }
+
+    const fn nothing() -> Self {
+        Self { added: Vec::new(), corrected: Vec::new(), deliveries: 0 }
+    }
+
+    /// Notes a business event as it was, if it was there, and as it is.
+    fn note(&mut self, known: Option<&BusinessEvent>, now: &BusinessEvent) {
+        match known {
+            None => {
+                self.added.push(now.kind.name().to_owned());
+                self.deliveries += now.deliveries.len();
+            }
+            Some(known) => {
+                if says_other(known, now) {
+                    self.corrected.push(now.kind.name().to_owned());
+                }
+                let is_new = |delivery: &&Delivery| {
+                    !known.deliveries.iter().any(|known| known.destination == delivery.destination)
+                };
+                self.deliveries += now.deliveries.iter().filter(is_new).count();
+            }
+        }
+    }
+
+    /// The row of a webhook whose status is then another one, perhaps.
+    fn row(&self, webhook: &Webhook, status: Status, result: &str) -> Value {
+        let Self { added, corrected, deliveries } = self;
+        let changed = webhook.status != status || *deliveries > 0 || !added.is_empty() || !corrected.is_empty();
+        json!({
+            "id": webhook.id.to_string(),
+            "result": if changed { result } else { "unchanged" },
+            "reason": Value::Null,
+            "status_before": webhook.status.name(),
+            "status": status.name(),
+            "business_events_added": added,
+            "business_events_corrected": corrected,
+            "deliveries_added": deliveries,
+        })
     }
 }
 

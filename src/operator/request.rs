@@ -25,6 +25,9 @@ pub enum Request {
     EventsReplay {
         /// As in [`Request::EventsShow`].
         ids: Vec<String>,
+        /// Only say what would happen.
+        #[serde(default)]
+        dry_run: bool,
     },
     /// Deliveries, newest first.
     #[serde(rename = "deliveries.list")]
@@ -53,15 +56,15 @@ pub enum Request {
     /// Requests that failed verification, newest first.
     #[serde(rename = "rejected.list")]
     RejectedList(List),
-    /// Verify a kept request against today's secrets.
+    /// Verify kept requests against today's secrets and take in what is genuine: a row each. Ids are `r12`.
     #[serde(rename = "rejected.retry")]
-    RejectedRetry {
-        /// `r12`.
-        ids: Vec<String>,
-    },
-    /// Every destination with its state.
+    RejectedRetry(Selection),
+    /// Erase kept requests with their bodies: a row each.
+    #[serde(rename = "rejected.erase")]
+    RejectedErase(Selection),
+    /// Destinations with their state; the place in the list is the name.
     #[serde(rename = "destinations.list")]
-    DestinationsList,
+    DestinationsList(List),
     /// Hold a destination's deliveries back: its row.
     #[serde(rename = "destinations.pause")]
     DestinationsPause {
@@ -86,11 +89,12 @@ impl Request {
     /// Whether it may change the books.
     pub const fn is_change(&self) -> bool {
         match self {
-            Self::EventsReplay { .. }
-            | Self::RejectedRetry { .. }
-            | Self::DestinationsPause { .. }
-            | Self::DestinationsResume { .. } => true,
-            Self::FailedRetry(selection) | Self::FailedDiscard(selection) => !selection.dry_run,
+            Self::EventsReplay { dry_run, .. } => !*dry_run,
+            Self::DestinationsPause { .. } | Self::DestinationsResume { .. } => true,
+            Self::FailedRetry(selection)
+            | Self::FailedDiscard(selection)
+            | Self::RejectedRetry(selection)
+            | Self::RejectedErase(selection) => !selection.dry_run,
             Self::Status
             | Self::EventsList(_)
             | Self::EventsShow { .. }
@@ -99,7 +103,7 @@ impl Request {
             | Self::FailedList(_)
             | Self::FailedShow { .. }
             | Self::RejectedList(_)
-            | Self::DestinationsList
+            | Self::DestinationsList(_)
             | Self::DestinationsTest { .. } => false,
         }
     }
@@ -107,7 +111,10 @@ impl Request {
     /// Whether it can't be done without the configuration and its secrets.
     pub const fn needs_configuration(&self) -> bool {
         match self {
-            Self::FailedRetry(_) | Self::EventsReplay { .. } | Self::DestinationsTest { .. } => true,
+            Self::FailedRetry(_)
+            | Self::EventsReplay { .. }
+            | Self::RejectedRetry(_)
+            | Self::DestinationsTest { .. } => true,
             _ => self.is_change(),
         }
     }
@@ -125,11 +132,11 @@ pub struct List {
     pub after: Option<String>,
 }
 
-/// Which failed deliveries are meant, and what for.
+/// Which failed deliveries or refused requests are meant, and what for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Selection {
-    /// These, `b12.3`. Not together with a filter.
+    /// These, `b12.3` or `r12`. Not together with a filter.
     pub ids: Vec<String>,
     /// Those that it admits.
     pub filter: Filter,

@@ -8,9 +8,9 @@ use super::desk::{Desk, broken};
 use super::destinations::{Described, describe_all};
 use super::pages::one;
 use super::reading::time;
-use super::rejected;
+use super::rejected::{self, Found};
 use crate::http::admin::{OperatorError, OperatorRows};
-use crate::http::rejected::{Rejected, RejectedFilter};
+use crate::http::rejected::RejectedFilter;
 use crate::model::delivery::STATE_NAMES;
 use crate::model::totals::Totals;
 use crate::model::webhook::Status;
@@ -20,6 +20,8 @@ use crate::store::{Page, Snapshot};
 const LOOKED_AT: usize = 1000;
 /// Fewer refused requests than this are somebody's stray scan; more are a wrong secret, a wrong clock or a trial.
 const MANY_REFUSALS: usize = 5;
+/// How long an odd webhook is worth a word, in days.
+const ODD_DAYS: i64 = 7;
 /// How long a refused request is worth a word.
 const LATELY: Duration = Duration::from_secs(86_400);
 
@@ -30,7 +32,8 @@ pub(super) fn status(desk: &Desk) -> Result<OperatorRows, OperatorError> {
     let destinations = describe_all(desk, &snapshot, &totals)?;
     let since = Some(desk.clock.now().before(LATELY));
     let refused = rejected::find(desk, &RejectedFilter { since, ..RejectedFilter::default() })?;
-    let problems = problems(desk, &snapshot, &destinations, &refused)?;
+    let problems = problems(desk, &snapshot, &destinations, &refused, &totals)?;
+    let stopped = stopped(desk);
     let configured = desk.configured();
     let file_bytes = std::fs::metadata(&configured.store).map(|file| file.len()).ok();
     let mut deliveries = json!({});
@@ -38,10 +41,12 @@ pub(super) fn status(desk: &Desk) -> Result<OperatorRows, OperatorError> {
         deliveries[*state] = json!(totals.destinations.values().map(|counts| counts[at]).sum::<u64>());
     }
     Ok(one(json!({
+        // Whether the daemon runs is a question of its own.
         "ok": problems.is_empty(),
         "running": desk.live.is_some(),
-        "problems": problems,
+        "problems": stopped.into_iter().chain(problems).collect::<Vec<_>>(),
         "hints": hints(desk, &totals),
+        "odd_events": totals.odd.within(ODD_DAYS, desk.clock.now()),
         "events": totals.webhooks,
         "deliveries": deliveries,
         "sources": sources(desk, &totals, &refused),
@@ -53,7 +58,7 @@ pub(super) fn status(desk: &Desk) -> Result<OperatorRows, OperatorError> {
 }
 
 /// Every source that is configured or ever sent something.
-fn sources(desk: &Desk, totals: &Totals, refused: &[Rejected]) -> Value {
+fn sources(desk: &Desk, totals: &Totals, refused: &[Found]) -> Value {
     let configured = desk.configured();
     let mut names: Vec<&str> = configured.sources.iter().map(|source| source.name.as_str()).collect();
     names.extend(totals.sources.keys().map(String::as_str).filter(|name| configured.source(name).is_none()));
@@ -64,7 +69,8 @@ fn sources(desk: &Desk, totals: &Totals, refused: &[Rejected]) -> Value {
             "configured": configured.source(name).is_some(),
             "last_event_at": known.last_event_at.map(time),
             "count": known.count,
-            "rejected": refused.iter().filter(|row| row.source == name).count(),
+            "rejected": refused.iter().filter(|found| found.row.source == name).count(),
+            "rejected_kept": known.refused,
         })
     };
     names.into_iter().map(row).collect()
@@ -75,7 +81,8 @@ fn problems(
     desk: &Desk,
     snapshot: &Snapshot,
     destinations: &[Described],
-    refused: &[Rejected],
+    refused: &[Found],
+    totals: &Totals,
 ) -> Result<Vec<String>, OperatorError> {
     let mut problems = Vec::new();
     problems.extend(not_taking(desk));
@@ -84,7 +91,7 @@ fn problems(
         problems.extend(failed_problem(described));
     }
     problems.extend(unreadable_problem(snapshot)?);
-    problems.extend(refused_problems(desk, refused));
+    problems.extend(refused_problems(refused, totals));
     Ok(problems)
 }
 
@@ -94,6 +101,15 @@ fn hints(desk: &Desk, totals: &Totals) -> Vec<String> {
     if totals.webhooks == 0 {
         let source = desk.configured().sources.first().map_or("SOURCE".to_owned(), |source| source.name.clone());
         hints.push(format!("no webhook has come yet; `tallyhook send {source}` sends a signed sample"));
+    }
+    let odd = totals.odd.within(ODD_DAYS, desk.clock.now());
+    if odd > 0 {
+        let webhooks = if odd == 1 { "1 webhook".to_owned() } else { format!("{odd} webhooks") };
+        let last = totals.odd.last.map_or_else(String::new, |id| format!(", the last one {id}"));
+        hints.push(format!(
+            "{webhooks} of the last {ODD_DAYS} days had something odd, such as no amount or an unknown currency{last}; money may be \
+             missing from the books: `tallyhook events list --odd --since {ODD_DAYS}d`"
+        ));
     }
     hints
 }
@@ -105,17 +121,22 @@ fn not_taking(desk: &Desk) -> Option<String> {
         Some(live) => live.ready().err().map(|reason| format!("webhooks are not taken now: {reason}")),
         None => {
             let free = desk.disk.free_bytes(&configured.store).unwrap_or(u64::MAX);
-            Some(if free < configured.reserve {
+            (free < configured.reserve).then(|| {
                 format!(
-                    "tallyhook is not running, and only {} of disk are free where it keeps {} in reserve: make room, then start it",
+                    "only {} of disk are free where {} are kept in reserve, so that nothing would be taken: make room",
                     mebibytes(free),
                     mebibytes(configured.reserve)
                 )
-            } else {
-                "tallyhook is not running: nothing is received or sent; this is read from its store".to_owned()
             })
         }
     }
+}
+
+/// That it does not run. A person may have stopped it, so this alone does not make the page not ok.
+fn stopped(desk: &Desk) -> Option<String> {
+    desk.live
+        .is_none()
+        .then(|| "tallyhook is not running: nothing is received or sent; this is read from its store".to_owned())
 }
 
 fn mebibytes(bytes: u64) -> String {
@@ -168,28 +189,30 @@ fn unreadable_problem(snapshot: &Snapshot) -> Result<Option<String>, OperatorErr
     }))
 }
 
-fn refused_problems(desk: &Desk, refused: &[Rejected]) -> Vec<String> {
-    let mut names: Vec<&str> = refused.iter().map(|row| row.source.as_str()).collect();
+fn refused_problems(refused: &[Found], totals: &Totals) -> Vec<String> {
+    let kept_of = |name: &str| totals.sources.get(name).map_or(0, |source| source.refused);
+    let mut names: Vec<&str> = refused.iter().map(|found| found.row.source.as_str()).collect();
+    names.extend(totals.sources.keys().map(String::as_str).filter(|name| kept_of(name) > 0));
     names.sort_unstable();
     names.dedup();
-    let configured = desk.configured();
     let problem = |name: &str| {
-        let of: Vec<&Rejected> = refused.iter().filter(|row| row.source == name).collect();
-        let last = of.first().map_or("", |row| row.reason.as_str());
-        let requests = if of.len() == 1 { "1 request".to_owned() } else { format!("{} requests", of.len()) };
-        let lost = if configured.source(name).is_some_and(|source| source.always_200) {
-            ", and its sender was told that all is well"
-        } else {
-            ""
-        };
-        format!(
-            "{requests} to {name} refused in the last day, the last one as {last}{lost}; `tallyhook rejected list --source {name}` \
-             says why"
-        )
+        let of: Vec<&Found> = refused.iter().filter(|found| found.row.source == name).collect();
+        let kept = kept_of(name);
+        if kept > 0 {
+            let (requests, was) = if kept == 1 { ("request", "was") } else { ("requests", "were") };
+            return Some(format!(
+                "{kept} {requests} to {name} {was} refused and answered 200, so that nobody sends them again; `tallyhook rejected \
+                 list --source {name}` says why, `tallyhook rejected retry --all --source {name}` takes in what is genuine then"
+            ));
+        }
+        let last = of.first().map_or("", |found| found.row.reason.as_str());
+        (of.len() >= MANY_REFUSALS).then(|| {
+            format!(
+                "{} requests to {name} refused in the last day, the last one as {last}; `tallyhook rejected list --source {name}` \
+                 says why",
+                of.len()
+            )
+        })
     };
-    let worth_a_word = |name: &&str| {
-        let count = refused.iter().filter(|row| row.source == *name).count();
-        count >= MANY_REFUSALS || configured.source(name).is_some_and(|source| source.always_200)
-    };
-    names.into_iter().filter(worth_a_word).map(problem).collect()
+    names.into_iter().filter_map(problem).collect()
 }

@@ -133,6 +133,7 @@ const fn object_name(kind: ObjectKind) -> &'static str {
         ObjectKind::Refund => "refund",
         ObjectKind::Dispute => "dispute",
         ObjectKind::Subscription => "subscription",
+        ObjectKind::Customer => "customer",
     }
 }
 

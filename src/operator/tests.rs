@@ -3,4 +3,5 @@
 mod books;
 mod changes;
 mod lists;
+mod refused;
 mod status;

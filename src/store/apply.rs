@@ -29,6 +29,9 @@ pub(super) fn apply(
         let source = totals.sources.entry(webhook.source.clone()).or_default();
         source.count += 1;
         source.last_event_at = Some(received_at);
+        if webhook.is_odd() {
+            totals.odd.note(webhook.id, received_at);
+        }
     }
     for (destination, change) in &changes.state_counts {
         let counts = totals.destinations.entry(*destination).or_default();

@@ -10,9 +10,10 @@ use super::command::{Command, Reply};
 use super::error::StoreError;
 use super::numbers::Numbers;
 use super::record;
-use super::sweep;
+use super::refused::RefusedTables;
+use super::sweep::{self, Sweep, SweepLimits};
 use super::tables::Tables;
-use super::writer::News;
+use super::writer::{News, OddWebhook};
 use crate::ledger::books::{Books, BooksError};
 use crate::ledger::intake::{Intake, Receipt};
 use crate::ledger::rules::Rules;
@@ -29,6 +30,7 @@ const SETTLE_LOOKS: usize = 4096;
 
 /// A transaction under way.
 pub(super) struct Batch<'txn> {
+    txn: &'txn WriteTransaction,
     tables: Tables<'txn>,
     rules: &'txn Rules,
     numbers: Numbers,
@@ -40,7 +42,7 @@ struct Undigested(String);
 
 impl<'txn> Batch<'txn> {
     pub(super) fn begin(txn: &'txn WriteTransaction, rules: &'txn Rules, numbers: Numbers) -> Result<Self, StoreError> {
-        Ok(Self { tables: Tables::open(txn, numbers.next)?, rules, numbers, news: News::default() })
+        Ok(Self { txn, tables: Tables::open(txn, numbers.next)?, rules, numbers, news: News::default() })
     }
 
     /// Writes the numbers: what is left to do is the commit.
@@ -60,6 +62,18 @@ impl<'txn> Batch<'txn> {
             Command::KeepRejected(list) => {
                 self.tables.meta.insert("rejected", list.as_slice()).map_err(StoreError::storage)?;
             }
+            Command::KeepRefused(refused, packed) => {
+                let totals = &mut self.numbers.totals;
+                RefusedTables::open(self.txn)?.keep(totals, &refused, &packed)?;
+                self.news.refused.push((refused.source, refused.reason));
+            }
+            Command::DropRefused(keys) => {
+                let mut tables = RefusedTables::open(self.txn)?;
+                for (source, id) in &keys {
+                    tables.drop_one(&mut self.numbers.totals, source, *id)?;
+                }
+            }
+            Command::Sweep(Sweep::Refused(limits)) => return self.sweep_refused(limits),
             Command::Touch => {}
             Command::Sweep(slice) => {
                 return match guarded(|| sweep::plan(&self.tables, slice, now)) {
@@ -85,8 +99,21 @@ impl<'txn> Batch<'txn> {
         Ok(Reply::Done)
     }
 
+    fn sweep_refused(&mut self, limits: SweepLimits) -> Result<Reply, StoreError> {
+        let mut tables = RefusedTables::open(self.txn)?;
+        let old = tables.older(limits)?;
+        for (source, id) in &old {
+            tables.drop_one(&mut self.numbers.totals, source, *id)?;
+        }
+        let next = (old.len() >= limits.most).then_some(Sweep::Refused(limits));
+        Ok(Reply::Swept { rows: old.len(), next })
+    }
+
     fn take_in(&mut self, intake: &Intake) -> Result<Receipt, StoreError> {
         if let Some(first) = self.tables.mark(&intake.mark)? {
+            if self.rules.repeats_may_count(&intake.source) {
+                self.count_repeat(intake, first)?;
+            }
             return Ok(Receipt::Duplicate(first));
         }
         let now = intake.received_at;
@@ -107,6 +134,19 @@ impl<'txn> Batch<'txn> {
             self.news.unreadable.extend((status == Status::Unreadable).then_some(id));
         }
         Ok(receipt)
+    }
+
+    fn count_repeat(&mut self, intake: &Intake, first: WebhookId) -> Result<(), StoreError> {
+        let now = intake.received_at;
+        match self.plan(now, |workspace| count::plan_repeat(workspace, self.rules, intake, first))? {
+            Ok(((), changes)) => self.apply(changes, now),
+            Err(Undigested(why)) => {
+                let (source, event) = (&intake.source, &intake.provider_id);
+                tracing::error!(%source, %event, reason = %why, "a repeat that should be counted is not");
+                self.news.unreadable.push(first);
+                Ok(())
+            }
+        }
     }
 
     fn settle(&mut self, group: GroupId, now: Timestamp) -> Result<Reply, StoreError> {
@@ -150,6 +190,7 @@ impl<'txn> Batch<'txn> {
 
     fn apply(&mut self, mut changes: Changes, at: Timestamp) -> Result<(), StoreError> {
         apply::apply(&mut self.tables, &mut self.numbers, &changes, at)?;
+        self.news.odd.extend(changes.webhooks.iter().filter(|webhook| webhook.is_odd()).map(OddWebhook::of));
         self.news.due.extend(changes.due_added.iter().map(|due| due.destination));
         self.news.settle |= !changes.settle_added.is_empty();
         self.news.notices.append(&mut changes.notices);
@@ -218,6 +259,8 @@ fn plan_of(
         | Command::SetStanding(..)
         | Command::Sweep(_)
         | Command::KeepRejected(_)
+        | Command::KeepRefused(..)
+        | Command::DropRefused(_)
         | Command::Touch => Ok(()),
     }
 }

@@ -5,6 +5,7 @@ use crate::ledger::result::Report;
 use crate::ledger::workspace::Target;
 use crate::model::delivery::Standing;
 use crate::model::id::{DeliveryId, DestinationId, GroupId, WebhookId};
+use crate::model::refused::Refused;
 use crate::model::statement::Interpreted;
 
 use super::sweep::Sweep;
@@ -34,6 +35,10 @@ pub enum Command {
     Sweep(Sweep),
     /// Keep the list of rejected requests over a restart.
     KeepRejected(Vec<u8>),
+    /// Keep a refused request with its body as `store::body` packs it: its sender will not come again.
+    KeepRefused(Box<Refused>, Vec<u8>),
+    /// Drop kept refused requests: source, number.
+    DropRefused(Vec<(String, u64)>),
     /// Write something, to see that writing works.
     Touch,
 }

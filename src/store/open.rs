@@ -153,6 +153,7 @@ fn migrate(database: &Database) -> Result<(), StoreError> {
             Some(_) | None => {}
         }
         super::tables::Tables::open(&txn, Numbers::default().next)?;
+        super::refused::RefusedTables::open(&txn)?;
         txn.open_table(schema::DESTINATIONS).map_err(StoreError::storage)?;
         let mut meta = txn.open_table(schema::META).map_err(StoreError::storage)?;
         meta.insert("schema_version", SCHEMA_VERSION.to_le_bytes().as_slice()).map_err(StoreError::storage)?;

@@ -1,4 +1,5 @@
-//! What waits for the writer: webhooks, of which only so many may wait, and everything else, which is bounded by its makers.
+//! What waits for the writer: webhooks and refused requests to keep, of which only so many may wait, and everything else, which
+//! is bounded by its makers.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,6 +8,9 @@ use std::time::Duration;
 
 use super::command::{Command, Reply};
 use super::error::Unavailable;
+
+/// Refused requests that may wait to be kept. Anyone can send them, so they have little room, and none of the webhooks'.
+const MOST_REFUSED: usize = 64;
 
 /// Called by the writer once, after the commit or when there will be none.
 pub(super) type Done = Box<dyn FnOnce(Result<Reply, Unavailable>) + Send>;
@@ -24,10 +28,18 @@ pub(super) struct Waiting {
     pub(super) done: Done,
 }
 
+impl Waiting {
+    const fn is_refused(&self) -> bool {
+        matches!(self.command, Command::KeepRefused(..))
+    }
+}
+
 #[derive(Default)]
 struct State {
     intakes: VecDeque<Waiting>,
     others: VecDeque<Waiting>,
+    /// Refused requests among the others.
+    refused: usize,
     closed: Option<Unavailable>,
 }
 
@@ -54,6 +66,7 @@ impl Queue {
         let refusal = match (&state.closed, &command) {
             (Some(reason), _) => Some(reason.clone()),
             (None, Command::Intake(_)) if state.intakes.len() >= self.most_intakes => Some(Unavailable::Overloaded),
+            (None, Command::KeepRefused(..)) if state.refused >= MOST_REFUSED => Some(Unavailable::Overloaded),
             (None, _) => None,
         };
         if let Some(reason) = refusal {
@@ -62,6 +75,7 @@ impl Queue {
             return;
         }
         let waiting = Waiting { command, done };
+        state.refused += usize::from(waiting.is_refused());
         let queue = if matches!(waiting.command, Command::Intake(_)) { &mut state.intakes } else { &mut state.others };
         queue.push_back(waiting);
         drop(state);
@@ -90,6 +104,7 @@ impl Queue {
         let intakes = state.intakes.len().min(most - others);
         let mut batch: Vec<Waiting> = state.intakes.drain(..intakes).collect();
         batch.extend(state.others.drain(..others));
+        state.refused -= batch.iter().filter(|waiting| waiting.is_refused()).count();
         batch
     }
 

@@ -17,6 +17,7 @@ use crate::model::delivery::{Attempt, ContactSync, Standing};
 use crate::model::group::{Group, SubscriptionHistory};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, WebhookId};
 use crate::model::identity::{Holder, Identity};
+use crate::model::refused::Refused;
 use crate::model::time::Timestamp;
 use crate::model::totals::Totals;
 use crate::model::webhook::Webhook;
@@ -281,6 +282,36 @@ impl Snapshot {
         Ok(meta.get("rejected").map_err(StoreError::storage)?.map(|bytes| bytes.value().to_vec()))
     }
 
+    /// Every refused request that is kept whole, oldest first. One that can't be understood is left out and logged.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn refused(&self) -> Result<Vec<Refused>, StoreError> {
+        let table = self.table(schema::REFUSED)?;
+        let mut refused = Vec::new();
+        for row in table.iter().map_err(StoreError::storage)? {
+            let (key, bytes) = row.map_err(StoreError::storage)?;
+            let (source, id) = key.value();
+            refused.extend(shown(id, record::refused::decode(source, id, bytes.value())));
+        }
+        refused.sort_by_key(|refused| refused.id);
+        Ok(refused)
+    }
+
+    /// The raw body of a refused request, unpacked; none when it is not kept any more.
+    ///
+    /// # Errors
+    /// When the storage fails or the body can't be unpacked.
+    pub fn refused_body(&self, refused: &Refused) -> Result<Option<Vec<u8>>, StoreError> {
+        let table = self.table(schema::REFUSED_BODIES)?;
+        let key = (refused.source.as_str(), refused.id);
+        let Some(packed) = table.get(key).map_err(StoreError::storage)? else { return Ok(None) };
+        let limit = usize::try_from(refused.body_bytes).unwrap_or(usize::MAX);
+        super::body::decompress(packed.value(), limit)
+            .map(Some)
+            .map_err(|error| StoreError::storage(redb::Error::Corrupted(error.to_string())))
+    }
+
     /// Bytes that all tables take up in pages. Exact while a walk over them is quick; of a large store the rows are counted and
     /// their size is taken from the newest ones.
     ///
@@ -301,7 +332,9 @@ impl Snapshot {
             + table_bytes(&self.table(schema::DUE)?)?
             + table_bytes(&self.table(schema::SETTLE)?)?
             + table_bytes(&self.table(schema::FAILED)?)?
-            + table_bytes(&self.table(schema::ATTEMPTS)?)?)
+            + table_bytes(&self.table(schema::ATTEMPTS)?)?
+            + table_bytes(&self.table(schema::REFUSED)?)?
+            + table_bytes(&self.table(schema::REFUSED_BODIES)?)?)
     }
 }
 

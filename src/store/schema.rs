@@ -37,6 +37,10 @@ pub(super) const DUE: TableDefinition<'_, (u16, i64, u64), ()> = TableDefinition
 pub(super) const SETTLE: TableDefinition<'_, (i64, u64), ()> = TableDefinition::new("settle");
 /// The failed queue: destination, business event.
 pub(super) const FAILED: TableDefinition<'_, (u16, u64), ()> = TableDefinition::new("failed");
+/// Refused requests that are kept whole, without their bodies: source, number in the list of rejected requests.
+pub(super) const REFUSED: TableDefinition<'_, (&str, u64), Bytes> = TableDefinition::new("refused");
+/// Their raw bodies, packed by `body`.
+pub(super) const REFUSED_BODIES: TableDefinition<'_, (&str, u64), Bytes> = TableDefinition::new("refused_bodies");
 /// Attempts: destination, 0 for a business event or 1 for a contact, its number, the attempt's number.
 pub(super) const ATTEMPTS: TableDefinition<'_, (u16, u8, u64, u32), Bytes> = TableDefinition::new("attempts");
 /// What a destination as a whole is doing.

@@ -20,6 +20,8 @@ pub enum Sweep {
     Webhooks(SweepLimits),
     /// Attempts before a moment, but never those of a delivery that is pending or failed. Goes on after a key.
     Attempts(SweepLimits, AttemptKey),
+    /// Refused requests kept whole that came before a moment.
+    Refused(SweepLimits),
 }
 
 /// Where an attempt lies: destination, kind of target, target, number.
@@ -57,6 +59,8 @@ pub(super) fn plan(tables: &Tables<'_>, sweep: Sweep, now: Timestamp) -> Result<
         Sweep::Bodies(limits) => bodies(tables, sweep, limits, now),
         Sweep::Webhooks(limits) => webhooks(tables, sweep, limits, now),
         Sweep::Attempts(limits, after) => attempts(tables, limits, after),
+        // They are in tables of their own, which `refused` sweeps.
+        Sweep::Refused(_) => Ok(Planned::nothing()),
     }
 }
 

@@ -17,6 +17,7 @@ use super::queue::{Done, Queue, Waiting, answer};
 use crate::ledger::rules::Rules;
 use crate::ledger::workspace::Notice;
 use crate::model::id::{DestinationId, WebhookId};
+use crate::model::webhook::Webhook;
 use crate::platform::clock::SharedClock;
 
 /// How the writer works.
@@ -45,6 +46,35 @@ pub struct News {
     pub notices: Vec<Notice>,
     /// Webhooks that our own code failed on, when they came or when their sale was to be settled.
     pub unreadable: Vec<WebhookId>,
+    /// Webhooks with an oddity that a person should see.
+    pub odd: Vec<OddWebhook>,
+    /// Refused requests that were kept: source and reason.
+    pub refused: Vec<(String, String)>,
+}
+
+/// A webhook that was stored with an oddity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OddWebhook {
+    /// Its number.
+    pub id: WebhookId,
+    /// The source that it came to.
+    pub source: String,
+    /// The provider's name of it.
+    pub event_type: String,
+    /// The oddity, without personal data.
+    pub note: String,
+}
+
+impl OddWebhook {
+    /// What there is to tell of one.
+    pub(super) fn of(webhook: &Webhook) -> Self {
+        Self {
+            id: webhook.id,
+            source: webhook.source.clone(),
+            event_type: webhook.event_type.clone(),
+            note: webhook.oddity().unwrap_or_default().to_owned(),
+        }
+    }
 }
 
 /// Told after each commit, on the writer's thread: must not wait for anything.

@@ -9,6 +9,7 @@ use tallyhook::model::contact::Contact;
 use tallyhook::model::delivery::{Attempt, ContactSync, Standing, State};
 use tallyhook::model::group::Group;
 use tallyhook::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, WebhookId};
+use tallyhook::model::refused::Refused;
 use tallyhook::model::time::Timestamp;
 use tallyhook::model::totals::Totals;
 use tallyhook::model::webhook::Webhook;
@@ -37,6 +38,8 @@ pub struct Contents {
     pub totals: Totals,
     pub next: [u64; 4],
     pub rejected: Option<Vec<u8>>,
+    /// Refused requests kept whole, with their bodies.
+    pub refused: Vec<(Refused, Option<Vec<u8>>)>,
 }
 
 /// Reads everything.
@@ -57,6 +60,7 @@ fn read(snapshot: &Snapshot) -> Contents {
     };
     let due = ids.iter().flat_map(|id| snapshot.due(*id, Timestamp::FAR_FUTURE, usize::MAX).unwrap());
     let settle = snapshot.settled(Timestamp::FAR_FUTURE, usize::MAX).unwrap();
+    let refused = snapshot.refused().unwrap();
     let mut contents = Contents {
         bodies: webhooks
             .iter()
@@ -76,6 +80,7 @@ fn read(snapshot: &Snapshot) -> Contents {
         totals: snapshot.totals().unwrap(),
         next: [next.webhook, next.group, next.contact, next.business_event],
         rejected: snapshot.rejected().unwrap(),
+        refused: refused.into_iter().map(|kept| (kept.clone(), snapshot.refused_body(&kept).unwrap())).collect(),
         webhooks,
         contacts,
         events,
@@ -144,6 +149,9 @@ pub fn agree(contents: &Contents) {
     assert_eq!(contents.totals.webhooks, contents.next[0] - 1, "every number was given to one webhook");
     let by_source: u64 = contents.totals.sources.values().map(|source| source.count).sum();
     assert_eq!(by_source, contents.totals.webhooks, "every webhook came from a source");
+    let kept: u64 = contents.totals.sources.values().map(|source| source.refused).sum();
+    assert_eq!(kept, contents.refused.len() as u64, "every kept request is counted");
+    assert!(contents.refused.iter().all(|(_, body)| body.is_some()), "with its body");
     for (id, _, marked) in &contents.bodies {
         assert_eq!(*marked, Some(*id), "a webhook's mark leads to it");
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tallyhook::ledger::intake::Intake;
 use tallyhook::model::secret::Secret;
 use tallyhook::model::time::Timestamp;
-use tallyhook::sources::stripe::{Settings, Stripe};
+use tallyhook::sources::stripe::{MetadataKeys, Settings, Stripe};
 use tallyhook::sources::{SampleRequest, Source};
 use tallyhook::store::{Listener, News};
 
@@ -58,7 +58,8 @@ pub fn body(event_type: &str, number: u64, at: Timestamp) -> Vec<u8> {
 }
 
 fn stripe() -> Stripe {
-    Stripe::new(Settings { secrets: vec![Secret::new("whsec_test")], tolerance: Duration::from_secs(300) })
+    let metadata = MetadataKeys::default();
+    Stripe::new(Settings { secrets: vec![Secret::new("whsec_test")], tolerance: Duration::from_secs(300), metadata })
 }
 
 /// A webhook as the listener would hand it over.

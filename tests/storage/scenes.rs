@@ -5,7 +5,8 @@ use tallyhook::ledger::result::Report;
 use tallyhook::ledger::workspace::Target;
 use tallyhook::model::delivery::{Attempt, FailureClass, Held, Outcome, Standing};
 use tallyhook::model::id::{BusinessEventId, ContactId, DeliveryId, DestinationId, GroupId, WebhookId};
-use tallyhook::store::{Command, Sweep, SweepLimits};
+use tallyhook::model::refused::Refused;
+use tallyhook::store::{Command, Sweep, SweepLimits, body};
 
 use super::broken::Broken;
 use super::fakes::{PEOPLE, PIXELS};
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Scene> {
         Scene { name: "decisions", before: tried(), steps: decisions() },
         Scene { name: "sweep", before: tried(), steps: sweeps() },
         Scene { name: "standing", before: settled(), steps: standings() },
+        Scene { name: "refused", before: after(Vec::new(), &[]), steps: refusals() },
         Scene { name: "reopen", before: tried(), steps: vec![one(300, || Command::Touch)] },
     ]
 }
@@ -163,6 +165,28 @@ fn sweeps() -> Vec<Step> {
         one(40 * DAY, || Command::Sweep(Sweep::Webhooks(limits(35 * DAY, 3)))),
         one(40 * DAY, || Command::Sweep(Sweep::Attempts(limits(20 * DAY, 100), (0, 0, 0, 0)))),
         one(40 * DAY, || take_in(SALE, 1, 40 * DAY)),
+    ]
+}
+
+fn refusals() -> Vec<Step> {
+    let keep = |id: u64, seconds: u64| {
+        let refused = Refused {
+            id,
+            source: "shop".into(),
+            received_at: at(seconds),
+            address: "192.0.2.7".into(),
+            reason: "no_matching_signature".into(),
+            verdict: "The secret is another one.".into(),
+            headers: vec![("stripe-signature".into(), b"t=1,v1=00".to_vec())],
+            body_bytes: 2,
+        };
+        Command::KeepRefused(Box::new(refused), body::compress(b"{}"))
+    };
+    vec![
+        one(0, move || keep(1, 0)),
+        together(1, move || vec![keep(2, 1), take_in(SALE, 1, 1), keep(3, 1)]),
+        one(2, || Command::DropRefused(vec![("shop".into(), 2), ("shop".into(), 9)])),
+        one(8 * DAY, || Command::Sweep(Sweep::Refused(limits(1, 100)))),
     ]
 }
 

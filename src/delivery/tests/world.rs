@@ -264,7 +264,7 @@ impl World {
         let rules = Rules {
             sources: [(
                 "stripe".to_owned(),
-                SourceRules { settle: Duration::ZERO, settle_late: Duration::ZERO, counts_sales: true },
+                SourceRules { settle: Duration::ZERO, settle_late: Duration::ZERO, ..SourceRules::default() },
             )]
             .into(),
             destinations: self.specs.iter().zip(&opened.destinations).map(|(spec, id)| spec.rules(*id)).collect(),

@@ -81,6 +81,33 @@ fn a_touchy_sender_is_answered_200_but_not_told_received() {
 }
 
 #[test]
+fn what_a_touchy_sender_is_told_nothing_of_is_kept_whole_before_the_answer() {
+    let server = Setup::default().start();
+    let forged = |source: &str, path: &str| {
+        format!(
+            "POST /api/webhooks/{source}{path} HTTP/1.1\r\nhost: x\r\nx-signature: forged\r\nauthorization: Bearer t0ken\r\n\
+             content-length: 5\r\n\r\nhello"
+        )
+    };
+    assert_eq!(server.ask(forged("shop", "")).status, 400);
+    assert!(server.door.kept.lock().unwrap().is_empty(), "this sender comes again");
+    assert_eq!(server.ask(forged("touchy", "")).status, 200);
+    assert_eq!(server.ask(forged("touchy", "/x")).status, 404, "only refusals of a signature or a payload");
+    let kept = server.door.kept.lock().unwrap().clone();
+    let [(refused, body)] = &kept[..] else { panic!("{kept:?}") };
+    assert_eq!((refused.source.as_str(), refused.reason.as_str()), ("touchy", "no_matching_signature"));
+    assert_eq!(refused.headers, [("x-signature".to_owned(), b"forged".to_vec())], "and no token");
+    assert_eq!((body.as_slice(), refused.body_bytes, refused.address.as_str()), (&b"hello"[..], 5, "127.0.0.1"));
+    assert_eq!(refused.id, server.rejected.list(&RejectedFilter::default())[0].id);
+
+    server.door.failing.store(true, Ordering::SeqCst);
+    let failed = server.ask(forged("touchy", ""));
+    assert_eq!((failed.status, failed.header("retry-after")), (429, Some("17")), "not kept, so not 200");
+    assert_eq!(failed.json(), serde_json::json!({"error": "unavailable", "reason": "store_failed"}));
+    assert_eq!(server.ask(forged("shop", "")).status, 400, "who comes again is told the truth");
+}
+
+#[test]
 fn storage_trouble_is_answered_with_the_senders_own_retry_status() {
     let server = Setup::default().start();
     server.door.failing.store(true, Ordering::SeqCst);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -17,15 +18,20 @@ use crate::ledger::result::Report;
 use crate::ledger::workspace::Target;
 use crate::model::delivery::{Attempt, FailureClass, Outcome, Standing};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, WebhookId};
+use crate::model::refused::Refused;
+use crate::model::secret::Secret;
+use crate::model::statement::Interpreted;
 use crate::model::time::Timestamp;
 use crate::operator::{Configured, Desk, Live, rules};
 use crate::platform::clock::{Clock, ManualClock, SharedClock};
 use crate::platform::disk::ManualDisk;
-use crate::sources::{SampleRequest, Source};
+use crate::sources::{Sample, SampleRequest, Source, stripe};
 use crate::store::{Command, Listener, News, Reply, Store, StoreSettings, Writer, WriterSettings};
 
 /// When every test begins.
 pub const NOW: Timestamp = Timestamp::from_unix_seconds(1_790_000_000);
+/// The signing secret.
+pub const SECRET: &str = "whsec_made_for_these_tests_0123456789";
 /// The numbers that the destinations get.
 pub const GA4: DestinationId = DestinationId(1);
 pub const CRM: DestinationId = DestinationId(2);
@@ -159,19 +165,61 @@ impl Books {
         self.take_in_sample(event_type, number, true, false)
     }
 
+    /// Takes in a payment about which its source had this to note.
+    pub fn take_in_with_notes(&self, number: u64, notes: &[&str]) -> WebhookId {
+        let now = self.clock.now();
+        let event_type = "payment_intent.succeeded";
+        let sample = self.stripe.sample(&SampleRequest { event_type, number, now, livemode: true }).unwrap();
+        let mut interpreted = self.stripe.interpret(&sample.body).unwrap();
+        interpreted.notes = notes.iter().map(|note| (*note).to_owned()).collect();
+        self.store(interpreted.provider_id.clone(), Some(interpreted), &sample.body)
+    }
+
+    /// A sample of a type, signed now with a secret.
+    pub fn signed(&self, secret: &str, event_type: &str, number: u64) -> Sample {
+        let (secrets, metadata) = (vec![Secret::new(secret)], stripe::MetadataKeys::default());
+        let settings = stripe::Settings { secrets, tolerance: Duration::from_secs(300), metadata };
+        let now = self.clock.now();
+        stripe::Stripe::new(settings).sample(&SampleRequest { event_type, number, now, livemode: true }).unwrap()
+    }
+
+    /// Keeps a request as if it had just been refused.
+    pub fn keep_refused(&self, id: u64, sample: &Sample) {
+        self.keep_packed(id, sample, crate::store::body::compress(&sample.body));
+    }
+
+    /// The same with a body that lies so on disk.
+    pub fn keep_packed(&self, id: u64, sample: &Sample, packed: Vec<u8>) {
+        let refused = Refused {
+            id,
+            source: "stripe".into(),
+            received_at: self.clock.now(),
+            address: "192.0.2.7".into(),
+            reason: "no_matching_signature".into(),
+            verdict: "The secret is another one.".into(),
+            headers: sample.headers.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect(),
+            body_bytes: u32::try_from(sample.body.len()).unwrap(),
+        };
+        self.writer.run(Command::KeepRefused(Box::new(refused), packed)).unwrap();
+    }
+
     fn take_in_sample(&self, event_type: &str, number: u64, livemode: bool, readable: bool) -> WebhookId {
         let now = self.clock.now();
         let sample = self.stripe.sample(&SampleRequest { event_type, number, now, livemode }).unwrap();
         let interpreted = self.stripe.interpret(&sample.body).unwrap();
         let provider_id = interpreted.provider_id.clone();
+        self.store(provider_id, readable.then_some(interpreted), &sample.body)
+    }
+
+    fn store(&self, provider_id: String, interpreted: Option<Interpreted>, body: &[u8]) -> WebhookId {
         let intake = Intake {
             source: "stripe".into(),
             mark: format!("stripe/{provider_id}"),
             provider_id,
-            interpreted: readable.then_some(interpreted),
-            received_at: now,
-            body_bytes: u32::try_from(sample.body.len()).unwrap(),
-            packed_body: crate::store::body::compress(&sample.body),
+            interpreted,
+            received_at: self.clock.now(),
+            body_bytes: u32::try_from(body.len()).unwrap(),
+            packed_body: crate::store::body::compress(body),
         };
         match self.writer.run(Command::Intake(Box::new(intake))).unwrap() {
             Reply::Receipt(Receipt::Stored(id, _)) => id,

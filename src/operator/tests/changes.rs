@@ -154,6 +154,26 @@ fn a_webhook_that_could_not_be_digested_is_replayed() {
 }
 
 #[test]
+fn a_replay_is_rehearsed_without_changing_anything() {
+    let books = Books::offline();
+    let id = books.take_in_unreadable("checkout.session.completed", 1);
+    let rehearse = json!({"command": "events.replay", "ids": ["w1", "w9"], "dry_run": true});
+    for _ in 0..2 {
+        let rows = books.rows(rehearse.clone());
+        assert_eq!((rows[0]["result"].as_str(), rows[0]["status"].as_str()), (Some("would_replay"), Some("accepted")));
+        assert_eq!(
+            (&rows[0]["business_events_added"], &rows[0]["deliveries_added"]),
+            (&json!(["purchase"]), &json!(2))
+        );
+        assert_eq!(rows[1]["result"], "refused");
+    }
+    assert!(books.ids(json!({"command": "deliveries.list"})).is_empty(), "nothing was changed");
+    let done = books.row(json!({"command": "events.replay", "ids": [id.to_string()]}));
+    assert_eq!((&done["business_events_added"], &done["deliveries_added"]), (&json!(["purchase"]), &json!(2)));
+    assert_eq!(books.row(json!({"command": "events.replay", "ids": ["w1"], "dry_run": true}))["result"], "unchanged");
+}
+
+#[test]
 fn a_replay_claims_nothing_that_was_in_the_books_before() {
     let books = Books::offline();
     books.take_in("checkout.session.completed", 1);
@@ -191,6 +211,7 @@ fn refused_requests_are_listed_with_and_without_a_daemon() {
     assert!(offline.ids(json!({"command": "rejected.list"})).is_empty());
     offline.writer.run(Command::KeepRejected(kept)).unwrap();
     assert_eq!(offline.ids(json!({"command": "rejected.list"})), ["r3", "r2", "r1"]);
-    let error = offline.ask(json!({"command": "rejected.retry", "ids": ["r1"]})).unwrap_err();
-    assert!(error.status == 409 && error.message.contains("always_200"), "{error}");
+    let row = offline.row(json!({"command": "rejected.retry", "ids": ["r1"]}));
+    assert_eq!(row["result"], "refused");
+    assert!(row["reason"].as_str().unwrap().contains("always_200"), "it is not kept: {row}");
 }

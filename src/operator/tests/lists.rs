@@ -150,7 +150,18 @@ fn lists_go_on_behind_an_id_and_stop_at_their_limit() {
         books.fail_at_ga4(event);
     }
     assert_eq!(books.ids(json!({"command": "failed.list", "limit": 2, "after": "b2.1"})), ["b3.1", "b4.1"]);
-    assert_eq!(books.ask(json!({"command": "events.list", "after": "b1"})).unwrap_err().status, 400);
+    let shown = books.row(json!({"command": "events.show", "id": "w2"}));
+    assert_eq!(books.ids(json!({"command": "events.list", "after": shown["provider_id"]})), ["w1"]);
+    assert_eq!(books.ask(json!({"command": "events.list", "after": "evt_none"})).unwrap_err().status, 404);
+    assert_eq!(books.ids(json!({"command": "failed.list", "filter": {"state": "delivered"}})), [""; 0]);
+    assert_eq!(books.ids(json!({"command": "failed.list", "filter": {"state": "failed"}, "limit": 1})), ["b1.1"]);
+    let names = |request| books.rows(request).iter().map(|row| row["name"].clone()).collect::<Vec<_>>();
+    assert_eq!(names(json!({"command": "destinations.list"})), ["ga4", "crm"]);
+    assert_eq!(names(json!({"command": "destinations.list", "limit": 1})), ["ga4"]);
+    assert_eq!(names(json!({"command": "destinations.list", "after": "ga4"})), ["crm"]);
+    assert_eq!(names(json!({"command": "destinations.list", "filter": {"kind": "rest", "state": "active"}})), ["crm"]);
+    let odd = json!({"command": "destinations.list", "filter": {"since": "2h"}});
+    assert_eq!(books.ask(odd).unwrap_err().status, 400);
 }
 
 #[test]

@@ -75,6 +75,31 @@ fn without_a_daemon_the_page_says_so() {
     let books = Books::offline();
     books.take_in("checkout.session.completed", 1);
     let row = status(&books);
-    assert_eq!(row["running"], false);
+    assert_eq!((row["running"].as_bool(), row["ok"].as_bool()), (Some(false), Some(true)), "{row}");
     assert!(row["problems"][0].as_str().unwrap().contains("tallyhook is not running"), "{row}");
+}
+
+#[test]
+fn webhooks_with_something_odd_are_counted_for_a_week() {
+    let books = Books::live();
+    assert_eq!(status(&books)["odd_events"], 0);
+    books.take_in("checkout.session.completed", 1);
+    for (number, notes) in [
+        (2, &["amount absent (amount_received, amount)"][..]),
+        (3, &["unknown currency"]),
+        (4, &["thin event: it carries no object"]),
+        (5, &["unknown billing_reason"]),
+        (6, &["nothing to count: free order"]),
+        (7, &[]),
+    ] {
+        books.take_in_with_notes(number, notes);
+    }
+    let row = status(&books);
+    assert_eq!((row["odd_events"].as_u64(), row["ok"].as_bool()), (Some(2), Some(true)), "{row}");
+    let hint = row["hints"][0].as_str().unwrap();
+    assert!(hint.starts_with("2 webhooks of the last 7 days had something odd"), "{hint}");
+    assert!(hint.contains("the last one w3") && hint.contains("`tallyhook events list --odd --since 7d`"), "{hint}");
+    assert_eq!(books.ids(json!({"command": "events.list", "filter": {"odd": true}})), ["w3", "w2"]);
+    books.clock.advance(Duration::from_secs(8 * 86_400));
+    assert_eq!((&status(&books)["odd_events"], &status(&books)["hints"]), (&json!(0), &json!([])));
 }

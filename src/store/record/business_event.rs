@@ -11,6 +11,7 @@ use super::codes::Code;
 use super::delivery::DeliveryV1;
 use super::details::DetailsV1;
 use super::kind::KindV1;
+use super::life::SubscriptionFactsV1;
 use super::money::MoneyV1;
 use super::scope::ScopeV1;
 use super::subject::SubjectV1;
@@ -70,6 +71,8 @@ struct FactsV1<'a> {
     consent: u8,
     #[serde(borrow)]
     failure_code: Option<&'a str>,
+    #[serde(borrow)]
+    subscription: Option<SubscriptionFactsV1<'a>>,
     days_to_conversion: Option<u32>,
     returning: Option<bool>,
     marks: Vec<u8>,
@@ -133,6 +136,7 @@ impl<'a> FactsV1<'a> {
             attribution: AttributionV1::of(&facts.attribution),
             consent: consent_code(facts.consent),
             failure_code: facts.failure_code.as_deref(),
+            subscription: facts.subscription.as_ref().map(SubscriptionFactsV1::of),
             days_to_conversion: facts.days_to_conversion,
             returning: facts.returning,
             marks: facts.marks.iter().map(|mark| mark.code()).collect(),
@@ -153,6 +157,7 @@ impl<'a> FactsV1<'a> {
             attribution: AttributionV1::read(stored.attribution),
             consent: consent_from_code(stored.consent)?,
             failure_code: owned(stored.failure_code),
+            subscription: stored.subscription.map(SubscriptionFactsV1::read).transpose()?,
             days_to_conversion: stored.days_to_conversion,
             returning: stored.returning,
             marks: stored.marks.into_iter().map(Mark::from_code).collect::<Result<_, _>>()?,

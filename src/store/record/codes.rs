@@ -5,6 +5,7 @@ use crate::model::delivery::{FailureClass, Rule};
 use crate::model::id::Mode;
 use crate::model::identity::IdentityKind;
 use crate::model::statement::{Billing, ObjectKind};
+use crate::model::subscription::{SubscriptionChange, SubscriptionStatus};
 use crate::model::webhook::Status;
 
 use super::Fault;
@@ -43,9 +44,14 @@ codes! {
     Mode, "mode": Live = 0, Test = 1;
     Status, "status of a webhook": Accepted = 0, Ignored = 1, Unreadable = 2;
     ObjectKind, "kind of object":
-        Session = 0, Invoice = 1, Intent = 2, Charge = 3, Refund = 4, Dispute = 5, Subscription = 6;
+        Session = 0, Invoice = 1, Intent = 2, Charge = 3, Refund = 4, Dispute = 5, Subscription = 6, Customer = 7;
     Billing, "reason for an invoice":
         SubscriptionStart = 0, SubscriptionCycle = 1, SubscriptionUpdate = 2, SubscriptionOther = 3, Manual = 4;
+    SubscriptionStatus, "status of a subscription":
+        NotBegun = 0, Trialing = 1, Active = 2, Overdue = 3, Paused = 4, Ended = 5;
+    SubscriptionChange, "change of a subscription":
+        Plan = 0, Paused = 1, Resumed = 2, EndScheduled = 3, EndCancelled = 4, Overdue = 5, Recovered = 6,
+        TrialEnded = 7;
     IdentityKind, "kind of identity": Email = 0, Customer = 1, User = 2, Lead = 3, Phone = 4;
     Rule, "rule of suppression":
         Withdrawn = 0, TooOld = 1, NoConsent = 2, TestMode = 3, Unsubscribed = 4, Filtered = 5, NoClientId = 6,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::attribution::Attribution;
-use crate::model::contact::{ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount};
+use crate::model::contact::{ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount, Subscriptions};
 use crate::model::id::{ContactId, Mode};
 use crate::model::identity::{Identity, IdentityKind};
 use crate::model::money::{Money, Sums};
@@ -11,6 +11,7 @@ use crate::model::time::Timestamp;
 
 use super::attribution::{AttributionV1, consent_code, consent_from_code};
 use super::codes::Code;
+use super::life::StandingV1;
 use super::money::MoneyV1;
 use super::person::PersonV1;
 use super::{Fault, Record, RecordError, owned, read, write};
@@ -50,10 +51,23 @@ struct ContactV1<'a> {
     purchases: u32,
     renewals: u32,
     refunds: u32,
+    disputes_lost: u32,
     customer_since: Option<i64>,
     #[serde(borrow)]
     last_sale: Option<LastSaleV1<'a>>,
-    created_at: i64,
+    #[serde(borrow)]
+    subscriptions: Option<SubscriptionsV1<'a>>,
+    lead_since: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SubscriptionsV1<'a> {
+    running: u32,
+    ended: u32,
+    first_started_at: Option<i64>,
+    last_ended_at: Option<i64>,
+    #[serde(borrow)]
+    newest: Option<StandingV1<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,9 +118,11 @@ pub fn encode(contact: &Contact) -> Vec<u8> {
         purchases: contact.purchases,
         renewals: contact.renewals,
         refunds: contact.refunds,
+        disputes_lost: contact.disputes_lost,
         customer_since: contact.customer_since.map(Timestamp::millis),
         last_sale: contact.last_sale.as_ref().map(LastSaleV1::of),
-        created_at: contact.created_at.millis(),
+        subscriptions: SubscriptionsV1::of(&contact.subscriptions),
+        lead_since: contact.lead_since.map(Timestamp::millis),
     }))
 }
 
@@ -142,9 +158,11 @@ pub fn decode(id: ContactId, bytes: &[u8]) -> Result<Contact, RecordError> {
             purchases: v1.purchases,
             renewals: v1.renewals,
             refunds: v1.refunds,
+            disputes_lost: v1.disputes_lost,
             customer_since: v1.customer_since.map(Timestamp::from_millis),
             last_sale: v1.last_sale.map(LastSaleV1::read).transpose()?,
-            created_at: Timestamp::from_millis(v1.created_at),
+            subscriptions: SubscriptionsV1::read(v1.subscriptions)?,
+            lead_since: v1.lead_since.map(Timestamp::from_millis),
         })
     })
 }
@@ -180,6 +198,31 @@ impl<'a> TouchesV1<'a> {
             }
             Self::Two(first, last) => (AttributionV1::read(first), AttributionV1::read(last)),
         }
+    }
+}
+
+impl<'a> SubscriptionsV1<'a> {
+    fn of(subscriptions: &'a Subscriptions) -> Option<Self> {
+        (*subscriptions != Subscriptions::default()).then(|| Self {
+            running: subscriptions.running,
+            ended: subscriptions.ended,
+            first_started_at: subscriptions.first_started_at.map(Timestamp::millis),
+            last_ended_at: subscriptions.last_ended_at.map(Timestamp::millis),
+            newest: subscriptions.newest.as_ref().map(StandingV1::of),
+        })
+    }
+
+    fn read(stored: Option<Self>) -> Result<Subscriptions, Fault> {
+        let Some(stored) = stored else {
+            return Ok(Subscriptions::default());
+        };
+        Ok(Subscriptions {
+            running: stored.running,
+            ended: stored.ended,
+            first_started_at: stored.first_started_at.map(Timestamp::from_millis),
+            last_ended_at: stored.last_ended_at.map(Timestamp::from_millis),
+            newest: stored.newest.map(StandingV1::read).transpose()?,
+        })
     }
 }
 

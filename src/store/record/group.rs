@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::group::{ContributedSale, Contribution, Group};
+use crate::model::group::{ContributedSale, ContributedSubscription, Contribution, Group};
 use crate::model::id::{BusinessEventId, ContactId, GroupId};
 use crate::model::time::Timestamp;
 
+use super::life::StandingV1;
 use super::money::MoneyV1;
 use super::object::ObjectStateV1;
 use super::scope::ScopeV1;
 use super::subject::SubjectV1;
-use super::{Fault, Record, RecordError, read, write};
+use super::{Fault, Record, RecordError, owned, read, write};
 
 #[derive(Serialize, Deserialize)]
 enum GroupRecord<'a> {
@@ -31,6 +32,7 @@ struct GroupV1<'a> {
     #[serde(borrow)]
     objects: Vec<ObjectStateV1<'a>>,
     contact: Option<u64>,
+    counted: bool,
     #[serde(borrow)]
     events: Vec<(SubjectV1<'a>, u64)>,
     settle_at: Option<i64>,
@@ -44,6 +46,17 @@ struct ContributionV1<'a> {
     #[serde(borrow)]
     sale: Option<SaleV1<'a>>,
     refunds: u32,
+    disputes_lost: u32,
+    #[serde(borrow)]
+    subscription: Option<ContributedSubscriptionV1<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ContributedSubscriptionV1<'a> {
+    #[serde(borrow)]
+    standing: StandingV1<'a>,
+    started_at: Option<i64>,
+    ended_at: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +65,8 @@ struct SaleV1<'a> {
     amount: MoneyV1,
     transaction_id: &'a str,
     renewal: bool,
+    #[serde(borrow)]
+    payment_method_type: Option<&'a str>,
 }
 
 /// As it is written; the key holds the id.
@@ -61,6 +76,7 @@ pub fn encode(group: &Group) -> Vec<u8> {
         merged_into: group.merged_into.map(|group| group.0),
         objects: group.objects.iter().map(ObjectStateV1::of).collect(),
         contact: group.contact.map(|contact| contact.0),
+        counted: group.counted,
         events: group.events.iter().map(|(subject, event)| (SubjectV1::of(subject), event.0)).collect(),
         settle_at: group.settle_at.map(Timestamp::millis),
         contribution: ContributionV1::of(&group.contribution),
@@ -79,6 +95,7 @@ pub fn decode(id: GroupId, bytes: &[u8]) -> Result<Group, RecordError> {
             merged_into: v1.merged_into.map(GroupId),
             objects: v1.objects.into_iter().map(ObjectStateV1::read).collect::<Result<_, _>>()?,
             contact: v1.contact.map(ContactId),
+            counted: v1.counted,
             events: v1.events.into_iter().map(|(subject, event)| (subject.read(), BusinessEventId(event))).collect(),
             settle_at: v1.settle_at.map(Timestamp::from_millis),
             contribution: ContributionV1::read(v1.contribution)?,
@@ -92,6 +109,8 @@ impl<'a> ContributionV1<'a> {
             net: contribution.net.map(MoneyV1::of),
             sale: contribution.sale.as_ref().map(SaleV1::of),
             refunds: contribution.refunds,
+            disputes_lost: contribution.disputes_lost,
+            subscription: contribution.subscription.as_ref().map(ContributedSubscriptionV1::of),
         })
     }
 
@@ -103,6 +122,26 @@ impl<'a> ContributionV1<'a> {
             net: stored.net.map(MoneyV1::read).transpose()?,
             sale: stored.sale.map(SaleV1::read).transpose()?,
             refunds: stored.refunds,
+            disputes_lost: stored.disputes_lost,
+            subscription: stored.subscription.map(ContributedSubscriptionV1::read).transpose()?,
+        })
+    }
+}
+
+impl<'a> ContributedSubscriptionV1<'a> {
+    fn of(subscription: &'a ContributedSubscription) -> Self {
+        Self {
+            standing: StandingV1::of(&subscription.standing),
+            started_at: subscription.started_at.map(Timestamp::millis),
+            ended_at: subscription.ended_at.map(Timestamp::millis),
+        }
+    }
+
+    fn read(self) -> Result<ContributedSubscription, Fault> {
+        Ok(ContributedSubscription {
+            standing: self.standing.read()?,
+            started_at: self.started_at.map(Timestamp::from_millis),
+            ended_at: self.ended_at.map(Timestamp::from_millis),
         })
     }
 }
@@ -114,6 +153,7 @@ impl<'a> SaleV1<'a> {
             amount: MoneyV1::of(sale.amount),
             transaction_id: &sale.transaction_id,
             renewal: sale.renewal,
+            payment_method_type: sale.payment_method_type.as_deref(),
         }
     }
 
@@ -123,6 +163,7 @@ impl<'a> SaleV1<'a> {
             amount: self.amount.read()?,
             transaction_id: self.transaction_id.to_owned(),
             renewal: self.renewal,
+            payment_method_type: owned(self.payment_method_type),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What lies on disk: for each model type a record of its own, so that the models can change and old files still read.
 //!
 //! A record is an enum of its versions, written by postcard: a first byte 0 for `V1`, then the fields in order. The layout
-//! of a version never changes once released: not the order of fields, not a type, not a code in [`codes`]. A new layout
+//! of a version never changes once released: not the order of fields, not a type, not a code in `codes`. A new layout
 //! is a new version, and all older ones stay readable. What stands in a table's key is not repeated in the value.
 //!
 //! Each record has a file with `encode(&Model) -> Vec<u8>` and `decode(key…, &[u8]) -> Result<Model, RecordError>`. One
@@ -20,9 +20,11 @@ mod details;
 pub mod group;
 pub mod holder;
 mod kind;
+mod life;
 mod money;
 mod object;
 mod person;
+pub mod refused;
 mod scope;
 pub mod standing;
 mod subject;

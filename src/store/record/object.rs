@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::statement::{Billing, FailedAttempt, ObjectKind, ObjectRef, ObjectState, Paid, RefundState};
+use crate::model::statement::{
+    Billing, DisputeState, FailedAttempt, ObjectKind, ObjectRef, ObjectState, Paid, RefundState,
+};
 use crate::model::time::Timestamp;
 
 use super::codes::Code;
 use super::details::DetailsV1;
+use super::life::LifeV1;
 use super::money::MoneyV1;
 use super::person::PersonV1;
 use super::tags::TagsV1;
@@ -19,6 +22,8 @@ pub(super) struct ObjectStateV1<'a> {
     object: ObjectRefV1<'a>,
     said_at: i64,
     said_by: &'a str,
+    /// How many milliseconds before the newest statement the earliest was.
+    heard_before: i64,
     #[serde(borrow)]
     links: Vec<ObjectRefV1<'a>>,
     #[serde(borrow)]
@@ -29,6 +34,9 @@ pub(super) struct ObjectStateV1<'a> {
     #[serde(borrow)]
     failed_attempts: Vec<FailedAttemptV1<'a>>,
     refund: Option<RefundStateV1>,
+    dispute: Option<DisputeStateV1>,
+    #[serde(borrow)]
+    life: Option<LifeV1<'a>>,
     #[serde(borrow)]
     details: Option<DetailsV1<'a>>,
     #[serde(borrow)]
@@ -68,6 +76,13 @@ struct RefundStateV1 {
     cancelled: bool,
 }
 
+#[derive(Serialize, Deserialize)]
+struct DisputeStateV1 {
+    amount: MoneyV1,
+    lost_at: Option<i64>,
+    restored_at: Option<i64>,
+}
+
 impl<'a> ObjectStateV1<'a> {
     /// As it is written.
     pub(super) fn of(state: &'a ObjectState) -> Self {
@@ -75,12 +90,15 @@ impl<'a> ObjectStateV1<'a> {
             object: ObjectRefV1::of(&state.object),
             said_at: state.said_at.millis(),
             said_by: &state.said_by,
+            heard_before: state.said_at.millis().wrapping_sub(state.heard_at.millis()),
             links: state.links.iter().map(ObjectRefV1::of).collect(),
             customer: state.customer.as_deref(),
             subscription: state.subscription.as_deref(),
             paid: state.paid.as_ref().map(PaidV1::of),
             failed_attempts: state.failed_attempts.iter().map(FailedAttemptV1::of).collect(),
             refund: state.refund.as_ref().map(RefundStateV1::of),
+            dispute: state.dispute.as_ref().map(DisputeStateV1::of),
+            life: state.life.as_ref().map(LifeV1::of),
             details: DetailsV1::of(&state.details),
             person: PersonV1::of(&state.person),
             tags: TagsV1::of(&state.tags),
@@ -93,12 +111,15 @@ impl<'a> ObjectStateV1<'a> {
             object: self.object.read()?,
             said_at: Timestamp::from_millis(self.said_at),
             said_by: self.said_by.to_owned(),
+            heard_at: Timestamp::from_millis(self.said_at.wrapping_sub(self.heard_before)),
             links: self.links.into_iter().map(ObjectRefV1::read).collect::<Result<_, _>>()?,
             customer: owned(self.customer),
             subscription: owned(self.subscription),
             paid: self.paid.map(PaidV1::read).transpose()?,
             failed_attempts: self.failed_attempts.into_iter().map(FailedAttemptV1::read).collect::<Result<_, _>>()?,
             refund: self.refund.map(RefundStateV1::read).transpose()?,
+            dispute: self.dispute.map(DisputeStateV1::read).transpose()?,
+            life: self.life.map(LifeV1::read).transpose()?,
             details: DetailsV1::read(self.details),
             person: PersonV1::read(self.person),
             tags: TagsV1::read(self.tags)?,
@@ -168,6 +189,24 @@ impl RefundStateV1 {
             counted: self.counted,
             failed: self.failed,
             cancelled: self.cancelled,
+        })
+    }
+}
+
+impl DisputeStateV1 {
+    fn of(dispute: &DisputeState) -> Self {
+        Self {
+            amount: MoneyV1::of(dispute.amount),
+            lost_at: dispute.lost_at.map(Timestamp::millis),
+            restored_at: dispute.restored_at.map(Timestamp::millis),
+        }
+    }
+
+    fn read(self) -> Result<DisputeState, Fault> {
+        Ok(DisputeState {
+            amount: self.amount.read()?,
+            lost_at: self.lost_at.map(Timestamp::from_millis),
+            restored_at: self.restored_at.map(Timestamp::from_millis),
         })
     }
 }

@@ -12,6 +12,11 @@ pub(super) enum SubjectV1<'a> {
     RefundCameBack(&'a str),
     FailedAttempt(&'a str, &'a str),
     Other(&'a str),
+    DisputeLost(&'a str),
+    DisputeReversed(&'a str),
+    SubscriptionStarted,
+    SubscriptionChanged(&'a str),
+    SubscriptionEnded,
 }
 
 impl<'a> SubjectV1<'a> {
@@ -23,6 +28,11 @@ impl<'a> SubjectV1<'a> {
             Subject::RefundCameBack(refund) => Self::RefundCameBack(refund),
             Subject::FailedAttempt(object, attempt) => Self::FailedAttempt(object, attempt),
             Subject::Other(key) => Self::Other(key),
+            Subject::DisputeLost(dispute) => Self::DisputeLost(dispute),
+            Subject::DisputeReversed(dispute) => Self::DisputeReversed(dispute),
+            Subject::SubscriptionStarted => Self::SubscriptionStarted,
+            Subject::SubscriptionChanged(event) => Self::SubscriptionChanged(event),
+            Subject::SubscriptionEnded => Self::SubscriptionEnded,
         }
     }
 
@@ -34,6 +44,11 @@ impl<'a> SubjectV1<'a> {
             Self::RefundCameBack(refund) => Subject::RefundCameBack(refund.to_owned()),
             Self::FailedAttempt(object, attempt) => Subject::FailedAttempt(object.to_owned(), attempt.to_owned()),
             Self::Other(key) => Subject::Other(key.to_owned()),
+            Self::DisputeLost(dispute) => Subject::DisputeLost(dispute.to_owned()),
+            Self::DisputeReversed(dispute) => Subject::DisputeReversed(dispute.to_owned()),
+            Self::SubscriptionStarted => Subject::SubscriptionStarted,
+            Self::SubscriptionChanged(event) => Subject::SubscriptionChanged(event.to_owned()),
+            Self::SubscriptionEnded => Subject::SubscriptionEnded,
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::id::DestinationId;
+use crate::model::id::{DestinationId, WebhookId};
 use crate::model::time::Timestamp;
-use crate::model::totals::{SourceTotals, Totals};
+use crate::model::totals::{OddTotals, SourceTotals, Totals};
 
 use super::{Record, RecordError, read, write};
 
@@ -27,6 +27,8 @@ struct TotalsV1<'a> {
     destinations: Vec<DestinationV1>,
     ga4_with_client_id: u64,
     ga4_synthetic: u64,
+    odd_by_day: Vec<(i64, u64)>,
+    last_odd: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -34,6 +36,8 @@ struct SourceV1<'a> {
     name: &'a str,
     count: u64,
     last_event_at: Option<i64>,
+    refused: u64,
+    refused_bytes: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,6 +57,8 @@ pub fn encode(totals: &Totals) -> Vec<u8> {
                 name,
                 count: source.count,
                 last_event_at: source.last_event_at.map(Timestamp::millis),
+                refused: source.refused,
+                refused_bytes: source.refused_bytes,
             })
             .collect(),
         destinations: totals
@@ -62,6 +68,8 @@ pub fn encode(totals: &Totals) -> Vec<u8> {
             .collect(),
         ga4_with_client_id: totals.ga4_with_client_id,
         ga4_synthetic: totals.ga4_synthetic,
+        odd_by_day: totals.odd.by_day.iter().map(|(day, count)| (*day, *count)).collect(),
+        last_odd: totals.odd.last.map(|id| id.0),
     }))
 }
 
@@ -78,7 +86,8 @@ pub fn decode(bytes: &[u8]) -> Result<Totals, RecordError> {
                 .into_iter()
                 .map(|source| {
                     let last_event_at = source.last_event_at.map(Timestamp::from_millis);
-                    (source.name.to_owned(), SourceTotals { count: source.count, last_event_at })
+                    let SourceV1 { name, count, refused, refused_bytes, .. } = source;
+                    (name.to_owned(), SourceTotals { count, last_event_at, refused, refused_bytes })
                 })
                 .collect(),
             destinations: v1
@@ -88,6 +97,7 @@ pub fn decode(bytes: &[u8]) -> Result<Totals, RecordError> {
                 .collect(),
             ga4_with_client_id: v1.ga4_with_client_id,
             ga4_synthetic: v1.ga4_synthetic,
+            odd: OddTotals { by_day: v1.odd_by_day.into_iter().collect(), last: v1.last_odd.map(WebhookId) },
         })
     })
 }

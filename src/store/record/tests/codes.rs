@@ -7,6 +7,7 @@ use crate::model::delivery::{FailureClass, Rule};
 use crate::model::id::Mode;
 use crate::model::identity::IdentityKind;
 use crate::model::statement::{Billing, ObjectKind};
+use crate::model::subscription::{SubscriptionChange, SubscriptionStatus};
 use crate::model::webhook::Status;
 
 /// The choices of a type at their numbers. Checks on the way that each is written as the number it is read from.
@@ -23,11 +24,19 @@ fn every_number_keeps_its_meaning() {
     assert_eq!(in_order(|status: Status| status.name().into()), "accepted ignored unreadable");
     assert_eq!(
         in_order(|kind: ObjectKind| format!("{kind:?}")),
-        "Session Invoice Intent Charge Refund Dispute Subscription"
+        "Session Invoice Intent Charge Refund Dispute Subscription Customer"
     );
     assert_eq!(
         in_order(|reason: Billing| format!("{reason:?}")),
         "SubscriptionStart SubscriptionCycle SubscriptionUpdate SubscriptionOther Manual"
+    );
+    assert_eq!(
+        in_order(|status: SubscriptionStatus| status.name().into()),
+        "not_begun trialing active overdue paused ended"
+    );
+    assert_eq!(
+        in_order(|change: SubscriptionChange| change.name().into()),
+        "plan paused resumed end_scheduled end_cancelled overdue recovered trial_ended"
     );
     assert_eq!(in_order(|kind: IdentityKind| kind.name().into()), "email customer user lead phone");
     assert_eq!(

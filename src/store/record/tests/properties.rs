@@ -38,6 +38,9 @@ fn decode_as_everything(bytes: &[u8]) {
     if let Ok(totals) = totals::decode(bytes) {
         assert_eq!(totals::decode(&totals::encode(&totals)), Ok(totals));
     }
+    if let Ok(kept) = refused::decode("shop", 1, bytes) {
+        assert_eq!(refused::decode("shop", 1, &refused::encode(&kept)), Ok(kept));
+    }
 }
 
 proptest! {

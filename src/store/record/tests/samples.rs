@@ -4,20 +4,29 @@ use std::collections::BTreeMap;
 
 use crate::model::attribution::{Attribution, Consent};
 use crate::model::breaker::{Breaker, Open};
-use crate::model::business_event::{BusinessEvent, EventFacts, EventKind, Mark, Subject};
-use crate::model::contact::{ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount};
+use crate::model::business_event::{BusinessEvent, EventFacts, EventKind, Mark, Subject, SubscriptionFacts};
+use crate::model::contact::{
+    ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount, SubscriptionStanding, Subscriptions,
+};
 use crate::model::delivery::{
     Attempt, ContactSync, Delivery, Failure, FailureClass, Frozen, Held, Rule, Schedule, Standing, State,
 };
-use crate::model::group::{BilledInvoice, ContributedSale, Contribution, Group, SubscriptionHistory};
+use crate::model::group::{
+    BilledInvoice, ContributedSale, ContributedSubscription, Contribution, Group, SubscriptionHistory,
+};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, Mode, Scope, WebhookId};
 use crate::model::identity::{Email, Identity, IdentityKind, Phone};
 use crate::model::money::{Money, Sums};
+use crate::model::refused::Refused;
 use crate::model::statement::{
-    Billing, Details, FailedAttempt, Item, ObjectKind, ObjectRef, ObjectState, Paid, Person, RefundState, Tags,
+    Billing, Details, DisputeState, FailedAttempt, Item, ObjectKind, ObjectRef, ObjectState, Paid, Person, RefundState,
+    Tags,
+};
+use crate::model::subscription::{
+    SubscriptionChange, SubscriptionStart, SubscriptionState, SubscriptionStatus, SubscriptionTerms, ToldChange,
 };
 use crate::model::time::Timestamp;
-use crate::model::totals::{SourceTotals, Totals};
+use crate::model::totals::{OddTotals, SourceTotals, Totals};
 use crate::model::webhook::{Status, Webhook};
 
 fn at(millis: i64) -> Timestamp {
@@ -77,6 +86,20 @@ fn person() -> Person {
     Person { email: Email::parse("a@b.example"), phone: Phone::parse("+49301234567"), name: some("Jane") }
 }
 
+fn terms(status: SubscriptionStatus) -> SubscriptionTerms {
+    SubscriptionTerms { status, plan: some("pl"), price: Some(money(500, "eur")), ends_at: Some(at(14)) }
+}
+
+fn standing() -> SubscriptionStanding {
+    SubscriptionStanding {
+        running: true,
+        said_at: at(15),
+        id: "sub_1".into(),
+        status: SubscriptionStatus::Paused,
+        plan: some("pl"),
+    }
+}
+
 fn schedule() -> Schedule {
     Schedule { due_at: at(5), settling: true, attempts: 2, started_at: Some(at(6)) }
 }
@@ -126,6 +149,7 @@ pub(super) fn full_group() -> Group {
             object: ObjectRef::new(ObjectKind::Charge, "ch_1"),
             said_at: at(3),
             said_by: "evt_1".into(),
+            heard_at: at(2),
             links: vec![ObjectRef::new(ObjectKind::Intent, "pi_1")],
             customer: some("cus_1"),
             subscription: some("sub_1"),
@@ -143,6 +167,27 @@ pub(super) fn full_group() -> Group {
                 failed: false,
                 cancelled: true,
             }),
+            dispute: Some(DisputeState { amount: money(8, "jpy"), lost_at: Some(at(9)), restored_at: Some(at(10)) }),
+            life: Some(SubscriptionState {
+                start: Some(SubscriptionStart {
+                    at: at(11),
+                    event_id: "evt_s".into(),
+                    terms: terms(SubscriptionStatus::Trialing),
+                }),
+                ended_at: Some(at(12)),
+                terms: terms(SubscriptionStatus::Ended),
+                changes: vec![ToldChange {
+                    at: at(13),
+                    event_id: "evt_c".into(),
+                    what: vec![SubscriptionChange::Plan, SubscriptionChange::TrialEnded],
+                    terms: SubscriptionTerms {
+                        status: SubscriptionStatus::NotBegun,
+                        plan: None,
+                        price: None,
+                        ends_at: None,
+                    },
+                }],
+            }),
             details: details(),
             person: person(),
             tags: Tags {
@@ -157,12 +202,18 @@ pub(super) fn full_group() -> Group {
             },
         }],
         contact: Some(ContactId(3)),
+        counted: true,
         events: vec![
             (Subject::Sale, BusinessEventId(10)),
             (Subject::Refund("re_1".into()), BusinessEventId(11)),
             (Subject::RefundCameBack("re_2".into()), BusinessEventId(12)),
             (Subject::FailedAttempt("pi_1".into(), "ch_0".into()), BusinessEventId(13)),
             (Subject::Other("x".into()), BusinessEventId(14)),
+            (Subject::DisputeLost("du_1".into()), BusinessEventId(15)),
+            (Subject::DisputeReversed("du_2".into()), BusinessEventId(16)),
+            (Subject::SubscriptionStarted, BusinessEventId(17)),
+            (Subject::SubscriptionChanged("evt_c".into()), BusinessEventId(18)),
+            (Subject::SubscriptionEnded, BusinessEventId(19)),
         ],
         settle_at: Some(at(9)),
         contribution: Contribution {
@@ -172,8 +223,15 @@ pub(super) fn full_group() -> Group {
                 amount: money(9900, "eur"),
                 transaction_id: "pi_1".into(),
                 renewal: true,
+                payment_method_type: some("card"),
             }),
             refunds: 1,
+            disputes_lost: 2,
+            subscription: Some(ContributedSubscription {
+                standing: standing(),
+                started_at: Some(at(11)),
+                ended_at: Some(at(12)),
+            }),
         },
     }
 }
@@ -184,12 +242,15 @@ pub(super) fn bare_group() -> Group {
             object: ObjectRef::new(ObjectKind::Session, "cs_1"),
             said_at: at(0),
             said_by: String::new(),
+            heard_at: at(0),
             links: Vec::new(),
             customer: None,
             subscription: None,
             paid: None,
             failed_attempts: Vec::new(),
             refund: None,
+            dispute: None,
+            life: None,
             details: Details::default(),
             person: Person::default(),
             tags: Tags::default(),
@@ -235,6 +296,14 @@ pub(super) fn full_business_event() -> BusinessEvent {
             attribution: attribution(),
             consent: CONSENT,
             failure_code: some("fc"),
+            subscription: Some(SubscriptionFacts {
+                id: "sub_1".into(),
+                status: SubscriptionStatus::Overdue,
+                plan: some("pl"),
+                price: Some(money(500, "eur")),
+                changes: vec![SubscriptionChange::Overdue],
+                ends_at: Some(at(14)),
+            }),
             days_to_conversion: Some(7),
             returning: Some(true),
             marks: vec![Mark::ChangedAfterSent, Mark::ByLikeness],
@@ -302,14 +371,22 @@ pub(super) fn full_contact() -> Contact {
         purchases: 1,
         renewals: 2,
         refunds: 3,
+        disputes_lost: 4,
         customer_since: Some(at(8)),
         last_sale: Some(LastSale { at: at(9), transaction_id: "t".into(), amount: SaleAmount(money(9900, "eur")) }),
-        created_at: at(10),
+        subscriptions: Subscriptions {
+            running: 5,
+            ended: 6,
+            first_started_at: Some(at(11)),
+            last_ended_at: Some(at(12)),
+            newest: Some(standing()),
+        },
+        lead_since: Some(at(10)),
     }
 }
 
 pub(super) fn bare_contact() -> Contact {
-    Contact::new(ContactId(2), Mode::Live, at(0))
+    Contact::new(ContactId(2), Mode::Live)
 }
 
 pub(super) fn full_contact_sync() -> ContactSync {
@@ -373,11 +450,25 @@ pub(super) fn full_totals() -> Totals {
     Totals {
         webhooks: 300,
         sources: BTreeMap::from([
-            ("a".to_owned(), SourceTotals { count: 1, last_event_at: Some(at(2)) }),
-            ("b".to_owned(), SourceTotals { count: 0, last_event_at: None }),
+            ("a".to_owned(), SourceTotals { count: 1, last_event_at: Some(at(2)), refused: 3, refused_bytes: 300 }),
+            ("b".to_owned(), SourceTotals::default()),
         ]),
         destinations: BTreeMap::from([(DestinationId(1), [1, 2, 3, 4, 300])]),
         ga4_with_client_id: 5,
         ga4_synthetic: 6,
+        odd: OddTotals { by_day: BTreeMap::from([(14_373, 9)]), last: Some(WebhookId(17)) },
+    }
+}
+
+pub(super) fn refused() -> Refused {
+    Refused {
+        id: 12,
+        source: "shop".into(),
+        received_at: at(2),
+        address: "192.0.2.7".into(),
+        reason: "n".into(),
+        verdict: "Wh".into(),
+        headers: vec![("s".into(), b"\xff1".to_vec())],
+        body_bytes: 2048,
     }
 }

@@ -7,20 +7,28 @@ use proptest::sample::select;
 
 use crate::model::attribution::{Attribution, Consent};
 use crate::model::breaker::{Breaker, Open};
-use crate::model::business_event::{BusinessEvent, EventFacts, EventKind, Mark, Subject};
-use crate::model::contact::{ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount};
+use crate::model::business_event::{BusinessEvent, EventFacts, EventKind, Mark, Subject, SubscriptionFacts};
+use crate::model::contact::{
+    ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount, SubscriptionStanding, Subscriptions,
+};
 use crate::model::delivery::{
     Attempt, ContactSync, Delivery, Failure, FailureClass, Frozen, Held, Rule, Schedule, Standing, State,
 };
-use crate::model::group::{BilledInvoice, ContributedSale, Contribution, Group, SubscriptionHistory};
+use crate::model::group::{
+    BilledInvoice, ContributedSale, ContributedSubscription, Contribution, Group, SubscriptionHistory,
+};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, Mode, Scope, WebhookId};
 use crate::model::identity::{Email, Holder, Identity, IdentityKind, Phone};
 use crate::model::money::{Money, Sums};
 use crate::model::statement::{
-    Billing, Details, FailedAttempt, Item, ObjectKind, ObjectRef, ObjectState, Paid, Person, RefundState, Tags,
+    Billing, Details, DisputeState, FailedAttempt, Item, ObjectKind, ObjectRef, ObjectState, Paid, Person, RefundState,
+    Tags,
+};
+use crate::model::subscription::{
+    SubscriptionChange, SubscriptionStart, SubscriptionState, SubscriptionStatus, SubscriptionTerms, ToldChange,
 };
 use crate::model::time::Timestamp;
-use crate::model::totals::{SourceTotals, Totals};
+use crate::model::totals::{OddTotals, SourceTotals, Totals};
 use crate::model::webhook::{Status, Webhook};
 
 fn text() -> impl Strategy<Value = String> {
@@ -136,6 +144,11 @@ fn subject() -> impl Strategy<Value = Subject> {
         text().prop_map(Subject::RefundCameBack),
         (text(), text()).prop_map(|(object, attempt)| Subject::FailedAttempt(object, attempt)),
         text().prop_map(Subject::Other),
+        text().prop_map(Subject::DisputeLost),
+        text().prop_map(Subject::DisputeReversed),
+        Just(Subject::SubscriptionStarted),
+        text().prop_map(Subject::SubscriptionChanged),
+        Just(Subject::SubscriptionEnded),
     ]
 }
 
@@ -148,6 +161,7 @@ fn object_ref() -> impl Strategy<Value = ObjectRef> {
         ObjectKind::Refund,
         ObjectKind::Dispute,
         ObjectKind::Subscription,
+        ObjectKind::Customer,
     ];
     (select(kinds.to_vec()), text()).prop_map(|(kind, id)| ObjectRef { kind, id })
 }
@@ -163,6 +177,44 @@ fn paid() -> impl Strategy<Value = Paid> {
     (money(), at(), of(select(reasons.to_vec()))).prop_map(|(amount, at, billing)| Paid { amount, at, billing })
 }
 
+fn status() -> impl Strategy<Value = SubscriptionStatus> {
+    use SubscriptionStatus::{Active, Ended, NotBegun, Overdue, Paused, Trialing};
+    select(vec![NotBegun, Trialing, Active, Overdue, Paused, Ended])
+}
+
+fn changes() -> impl Strategy<Value = Vec<SubscriptionChange>> {
+    use SubscriptionChange::{EndCancelled, EndScheduled, Overdue, Paused, Plan, Recovered, Resumed, TrialEnded};
+    let all = vec![Plan, Paused, Resumed, EndScheduled, EndCancelled, Overdue, Recovered, TrialEnded];
+    vec(select(all), 0..3)
+}
+
+fn terms() -> impl Strategy<Value = SubscriptionTerms> {
+    (status(), maybe(), of(money()), of(at())).prop_map(|(status, plan, price, ends_at)| SubscriptionTerms {
+        status,
+        plan,
+        price,
+        ends_at,
+    })
+}
+
+fn life() -> BoxedStrategy<SubscriptionState> {
+    let start = (at(), text(), terms()).prop_map(|(at, event_id, terms)| SubscriptionStart { at, event_id, terms });
+    let change = (at(), text(), changes(), terms()).prop_map(|(at, event_id, what, terms)| ToldChange {
+        at,
+        event_id,
+        what,
+        terms,
+    });
+    (of(start), of(at()), terms(), vec(change, 0..3))
+        .prop_map(|(start, ended_at, terms, changes)| SubscriptionState { start, ended_at, terms, changes })
+        .boxed()
+}
+
+fn standing_of_subscription() -> impl Strategy<Value = SubscriptionStanding> {
+    (any::<bool>(), at(), text(), status(), maybe())
+        .prop_map(|(running, said_at, id, status, plan)| SubscriptionStanding { running, said_at, id, status, plan })
+}
+
 fn object_state() -> BoxedStrategy<ObjectState> {
     let failed_attempt = (text(), of(money()), maybe(), at()).prop_map(|(attempt, amount, code, at)| FailedAttempt {
         attempt,
@@ -172,23 +224,32 @@ fn object_state() -> BoxedStrategy<ObjectState> {
     });
     let refund = (money(), at(), any::<[bool; 3]>())
         .prop_map(|(amount, at, [counted, failed, cancelled])| RefundState { amount, at, counted, failed, cancelled });
-    let named = (object_ref(), at(), text(), vec(object_ref(), 0..3), maybe(), maybe());
-    let told = (of(paid()), vec(failed_attempt, 0..3), of(refund), details(), person(), tags());
+    let dispute = (money(), of(at()), of(at())).prop_map(|(amount, lost_at, restored_at)| DisputeState {
+        amount,
+        lost_at,
+        restored_at,
+    });
+    let named = (object_ref(), at(), at(), text(), vec(object_ref(), 0..3), maybe(), maybe());
+    let told =
+        (of(paid()), vec(failed_attempt, 0..3), of(refund), of(dispute), of(life()), details(), person(), tags());
     (named, told)
         .prop_map(
             |(
-                (object, said_at, said_by, links, customer, subscription),
-                (paid, failed_attempts, refund, details, person, tags),
+                (object, said_at, heard_at, said_by, links, customer, subscription),
+                (paid, failed_attempts, refund, dispute, life, details, person, tags),
             )| ObjectState {
                 object,
                 said_at,
                 said_by,
+                heard_at,
                 links,
                 customer,
                 subscription,
                 paid,
                 failed_attempts,
                 refund,
+                dispute,
+                life,
                 details,
                 person,
                 tags,
@@ -237,9 +298,17 @@ fn event_facts() -> BoxedStrategy<EventFacts> {
     let marks =
         [Mark::ByLikeness, Mark::Upgrade, Mark::Unmatched, Mark::Capped, Mark::ToldTwice, Mark::ChangedAfterSent];
     let said = (details(), [maybe(), maybe(), maybe(), maybe(), maybe(), maybe()], attribution(), consent());
+    let subscription = (text(), terms(), changes()).prop_map(|(id, terms, changes)| SubscriptionFacts {
+        id,
+        status: terms.status,
+        plan: terms.plan,
+        price: terms.price,
+        changes,
+        ends_at: terms.ends_at,
+    });
     let counted = (of(any::<u32>()), of(any::<bool>()), vec(select(marks.to_vec()), 0..3));
-    let filled =
-        (said, counted).prop_map(|((details, texts, attribution, consent), (days_to_conversion, returning, marks))| {
+    let filled = (said, of(subscription), counted).prop_map(
+        |((details, texts, attribution, consent), subscription, (days_to_conversion, returning, marks))| {
             let [pricing_tier, lead_id, user_id, service_id, service_name, failure_code] = texts;
             EventFacts {
                 details,
@@ -251,11 +320,13 @@ fn event_facts() -> BoxedStrategy<EventFacts> {
                 attribution,
                 consent,
                 failure_code,
+                subscription,
                 days_to_conversion,
                 returning,
                 marks,
             }
-        });
+        },
+    );
     prop_oneof![Just(EventFacts::default()), filled].boxed()
 }
 
@@ -290,19 +361,36 @@ pub(super) fn webhook() -> BoxedStrategy<Webhook> {
 }
 
 pub(super) fn group() -> BoxedStrategy<Group> {
-    let sale = (at(), money(), text(), any::<bool>())
-        .prop_map(|(at, amount, transaction_id, renewal)| ContributedSale { at, amount, transaction_id, renewal });
-    let contribution =
-        (of(money()), of(sale), any::<u32>()).prop_map(|(net, sale, refunds)| Contribution { net, sale, refunds });
+    let sale = (at(), money(), text(), any::<bool>(), maybe()).prop_map(
+        |(at, amount, transaction_id, renewal, payment_method_type)| ContributedSale {
+            at,
+            amount,
+            transaction_id,
+            renewal,
+            payment_method_type,
+        },
+    );
+    let subscription = (standing_of_subscription(), of(at()), of(at()))
+        .prop_map(|(standing, started_at, ended_at)| ContributedSubscription { standing, started_at, ended_at });
+    let contribution = (of(money()), of(sale), any::<[u32; 2]>(), of(subscription)).prop_map(
+        |(net, sale, [refunds, disputes_lost], subscription)| Contribution {
+            net,
+            sale,
+            refunds,
+            disputes_lost,
+            subscription,
+        },
+    );
     let events = vec((subject(), any::<u64>().prop_map(BusinessEventId)), 0..4);
-    let ids = (any::<u64>(), of(any::<u64>()), of(any::<u64>()));
+    let ids = (any::<u64>(), of(any::<u64>()), of(any::<u64>()), any::<bool>());
     (ids, scope(), vec(object_state(), 0..3), events, of(at()), contribution)
-        .prop_map(|((id, merged_into, contact), scope, objects, events, settle_at, contribution)| Group {
+        .prop_map(|((id, merged_into, contact, counted), scope, objects, events, settle_at, contribution)| Group {
             id: GroupId(id),
             scope,
             merged_into: merged_into.map(GroupId),
             objects,
             contact: contact.map(ContactId),
+            counted,
             events,
             settle_at,
             contribution,
@@ -358,7 +446,16 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
     });
     let who = (any::<u64>(), mode(), of(any::<u64>()), vec(identity, 0..3), person());
     let said = ([maybe(), maybe()], touches, consent(), [at(), at(), at(), at(), at(), at(), at()]);
-    let bought = (vec(money(), 0..3), any::<[u32; 3]>(), of(at()), of(last_sale), at());
+    let subscriptions = (any::<[u32; 2]>(), of(at()), of(at()), of(standing_of_subscription())).prop_map(
+        |([running, ended], first_started_at, last_ended_at, newest)| Subscriptions {
+            running,
+            ended,
+            first_started_at,
+            last_ended_at,
+            newest,
+        },
+    );
+    let bought = (vec(money(), 0..3), any::<[u32; 4]>(), of(at()), of(last_sale), subscriptions, of(at()));
     (who, said, bought)
         .prop_map(|(who, said, bought)| {
             let (id, mode, merged_into, identities, person) = who;
@@ -368,7 +465,8 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
                 consent,
                 [email, phone, name, tier, analytics, ads, mail],
             ) = said;
-            let (totals, [purchases, renewals, refunds], customer_since, last_sale, created_at) = bought;
+            let (totals, counts, customer_since, last_sale, subscriptions, lead_since) = bought;
+            let [purchases, renewals, refunds, disputes_lost] = counts;
             Contact {
                 id: ContactId(id),
                 mode,
@@ -387,9 +485,11 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
                 purchases,
                 renewals,
                 refunds,
+                disputes_lost,
                 customer_since,
                 last_sale,
-                created_at,
+                subscriptions,
+                lead_since,
             }
         })
         .boxed()
@@ -457,15 +557,20 @@ pub(super) fn holder() -> impl Strategy<Value = Holder> {
 }
 
 pub(super) fn totals() -> impl Strategy<Value = Totals> {
-    let source = (any::<u64>(), of(at())).prop_map(|(count, last_event_at)| SourceTotals { count, last_event_at });
+    let source = (any::<[u64; 3]>(), of(at())).prop_map(|([count, refused, refused_bytes], last_event_at)| {
+        SourceTotals { count, last_event_at, refused, refused_bytes }
+    });
+    let odd = (btree_map(any::<i64>(), any::<u64>(), 0..3), of(any::<u64>().prop_map(WebhookId)))
+        .prop_map(|(by_day, last)| OddTotals { by_day, last });
     let destinations = btree_map(any::<u16>().prop_map(DestinationId), any::<[u64; 5]>(), 0..3);
-    (any::<[u64; 3]>(), btree_map(text(), source, 0..3), destinations).prop_map(
-        |([webhooks, ga4_with_client_id, ga4_synthetic], sources, destinations)| Totals {
+    (any::<[u64; 3]>(), btree_map(text(), source, 0..3), destinations, odd).prop_map(
+        |([webhooks, ga4_with_client_id, ga4_synthetic], sources, destinations, odd)| Totals {
             webhooks,
             sources,
             destinations,
             ga4_with_client_id,
             ga4_synthetic,
+            odd,
         },
     )
 }
