@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use crate::destinations;
 use crate::model::business_event::EventKind;
+use crate::model::count::Count;
 use crate::model::delivery::AmbiguousPolicy;
 use crate::model::id::Mode;
 use crate::model::rate::RateLimit;
@@ -160,6 +161,10 @@ pub struct SourceRules {
     pub settle_late: Duration,
     /// Whether its sales count.
     pub counts_sales: bool,
+    /// Which objects make a sale.
+    pub count: Count,
+    /// Whether a one-off sale is known by the merchant's order id, where the metadata tells it.
+    pub order_ids: bool,
     /// Answer 200 where 400 or 403 would be due, for senders that disable an endpoint after errors.
     pub always_200: bool,
 }

@@ -8,6 +8,7 @@ use super::reader::{List, Place, Reader, Section, join};
 use super::text::is_placeholder;
 use super::{Alert, DeliverySettings, Destination, Source, SourceRules, address};
 use crate::destinations::{self, ga4, mailerlite, rest};
+use crate::model::count::Count;
 use crate::model::delivery::AmbiguousPolicy;
 use crate::model::id::Mode;
 use crate::model::rate::RateLimit;
@@ -46,21 +47,62 @@ pub(super) fn sources<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>) -> Vec<
             );
         }
     }
-    tables.into_iter().map(|table| source(&table)).collect()
+    let sources: Vec<_> = tables.iter().map(source).collect();
+    counted_alike(&tables, &sources);
+    sources
+}
+
+/// The books are kept by account and not by source, so that sources whose sales count can't each count in their own way.
+fn counted_alike(tables: &[Named<'_>], sources: &[Source]) {
+    let mut counting = tables.iter().zip(sources).filter(|(_, source)| source.rules.counts_sales);
+    let Some((_, first)) = counting.next() else { return };
+    for (table, source) in counting {
+        for (key, differs) in [
+            ("count", source.rules.count != first.rules.count),
+            ("transaction_id", source.rules.order_ids != first.rules.order_ids),
+        ] {
+            if differs {
+                let other = join(SOURCES.name, &first.name);
+                let wrong = Wrong::new(format!(
+                    "is not the same as in {other}: the books are kept by account, not by source, so that all sources whose \
+                     sales count must count alike"
+                ));
+                table.section.report(key, wrong.but("give both the same, or one of them counts_sales = false"));
+            }
+        }
+    }
 }
 
 fn source(Named { name, section, .. }: &Named<'_>) -> Source {
     let List(secrets) = section.get("secrets");
+    let settings = stripe::Settings { secrets, tolerance: section.get("tolerance"), metadata: metadata(section) };
     Source {
         name: name.clone(),
-        settings: sources::Settings::Stripe(stripe::Settings { secrets, tolerance: section.get("tolerance") }),
+        settings: sources::Settings::Stripe(settings),
         rules: SourceRules {
             settle: section.get("settle"),
             settle_late: section.get("settle_late"),
             counts_sales: section.get("counts_sales"),
+            count: match section.get::<String>("count").as_str() {
+                "checkout_and_invoices" => Count::CheckoutAndInvoices,
+                "payment_intents" => Count::PaymentIntents,
+                _ => Count::Auto,
+            },
+            order_ids: section.get::<String>("transaction_id") == "order_id",
             always_200: section.get::<String>("respond") == "always_200",
         },
     }
+}
+
+/// The merchant's own keys for what the metadata tells, where they are not the usual ones.
+fn metadata(section: &Section<'_>) -> stripe::MetadataKeys {
+    let section = section.table("metadata");
+    let given = stripe::METADATA_NAMES.into_iter().filter(|name| section.gives(name));
+    let own = given.map(|name| {
+        let List(keys) = section.get(name);
+        (name.to_owned(), keys)
+    });
+    stripe::MetadataKeys::new(own.collect())
 }
 
 /// Who is told.

@@ -10,6 +10,7 @@ use super::definitions::{ALERTS, DESTINATIONS, Form, Key, Preset, SECTIONS, SOUR
 use super::reader::{Place, Reader};
 use super::*;
 use crate::destinations::{ga4, mailerlite};
+use crate::sources::stripe;
 
 fn environment(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
     variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -62,10 +63,13 @@ fn the_least_file_gets_every_default() {
             settle: Duration::from_secs(60),
             settle_late: Duration::from_secs(3600),
             counts_sales: true,
+            count: Count::Auto,
+            order_ids: false,
             always_200: false
         }
     );
     let sources::Settings::Stripe(stripe) = &config.sources[0].settings;
+    assert_eq!(stripe.metadata, stripe::MetadataKeys::default());
     assert_eq!((stripe.secrets.len(), stripe.tolerance), (1, Duration::from_secs(300)));
     assert_eq!(config.alerting.repeat_interval, Duration::from_secs(4 * 3600));
     assert!(matches!(config.health, Health::Public));
@@ -130,6 +134,27 @@ allow_private_addresses = true
     assert!(delivery.allow_private_addresses);
     assert_eq!(config.destinations[0].delivery.schedule, RetrySchedule::default());
     assert_eq!(config.destinations[0].delivery.timeout, Duration::from_secs(15));
+}
+
+#[test]
+fn a_source_counts_and_reads_metadata_as_it_is_told() {
+    let text = format!(
+        "{STRIPE}count = \"checkout_and_invoices\"\ntransaction_id = \"order_id\"\n\
+         metadata = {{ lead_id = \"visitor\", pricing_tier = [\"plan\", \"tier\"], gclid = \"gclid\" }}\n"
+    );
+    let config = read(&text).unwrap();
+    let rules = config.sources[0].rules;
+    assert_eq!((rules.count, rules.order_ids), (Count::CheckoutAndInvoices, true));
+    let own = |name: &str, keys: &[&str]| (name.to_owned(), keys.iter().map(|key| (*key).to_owned()).collect());
+    let sources::Settings::Stripe(stripe) = &config.sources[0].settings;
+    let expected = vec![own("lead_id", &["visitor"]), own("pricing_tier", &["plan", "tier"])];
+    assert_eq!(stripe.metadata, stripe::MetadataKeys::new(expected));
+
+    let text = format!("{STRIPE}count = \"payment_intents\"\n[sources.stripe.metadata]\nga_client_id = \"google\"\n");
+    let config = read(&text).unwrap();
+    assert_eq!((config.sources[0].rules.count, config.sources[0].rules.order_ids), (Count::PaymentIntents, false));
+    let sources::Settings::Stripe(stripe) = &config.sources[0].settings;
+    assert_eq!(stripe.metadata, stripe::MetadataKeys::new(vec![own("ga_client_id", &["google"])]));
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) enum Value {
     Path(PathBuf),
     /// Of [`Form::Secret`].
     Secret(Secret),
-    /// Of [`Form::Spans`], [`Form::Choices`] and [`Form::Secrets`].
+    /// Of [`Form::Spans`], [`Form::Choices`], [`Form::Texts`] and [`Form::Secrets`].
     List(Vec<Value>),
     /// Of [`Form::EventNames`].
     EventNames(Vec<(EventKind, String)>),
@@ -61,6 +61,10 @@ pub(super) fn read(reader: &Reader<'_>, place: &Place, form: &Form, item: &Item<
         (Form::Choices(what, words), DeValue::Array(items)) => {
             return list(reader, place, &Form::Word(what, *words), items);
         }
+        (Form::Texts(check), DeValue::Array(items)) => return list(reader, place, &Form::Text(*check), items),
+        (Form::Texts(check), DeValue::String(_)) => {
+            return read(reader, place, &Form::Text(*check), item).map(|text| Value::List(vec![text]));
+        }
         (Form::Secrets(check), DeValue::Array(items)) => return list(reader, place, &Form::Secret(*check), items),
         (Form::EventNames(check), DeValue::Table(table)) => return event_names(reader, place, *check, table),
         (
@@ -68,6 +72,7 @@ pub(super) fn read(reader: &Reader<'_>, place: &Place, form: &Form, item: &Item<
             | Form::Count(..)
             | Form::Spans(_)
             | Form::Choices(..)
+            | Form::Texts(_)
             | Form::Secrets(_)
             | Form::EventNames(_)
             | Form::Table(_),

@@ -8,6 +8,7 @@ use super::delivery::Delivery;
 use super::id::{BusinessEventId, ContactId, GroupId, Scope, WebhookId};
 use super::money::Money;
 use super::statement::Details;
+use super::subscription::{SubscriptionChange, SubscriptionStatus};
 use super::time::Timestamp;
 
 /// What kind of thing happened.
@@ -134,10 +135,27 @@ pub enum Subject {
     Refund(String),
     /// That one refund's money came back.
     RefundCameBack(String),
+    /// That one dispute was lost, by its id.
+    DisputeLost(String),
+    /// That one lost dispute was reversed.
+    DisputeReversed(String),
+    /// The group's subscription began.
+    SubscriptionStarted,
+    /// It changed, by the event that told so.
+    SubscriptionChanged(String),
+    /// It ended.
+    SubscriptionEnded,
     /// One failed try to pay: the object and the try.
     FailedAttempt(String, String),
     /// Something that is no money, by its own key.
     Other(String),
+}
+
+impl Subject {
+    /// Whether it tells of money that left its sale, or came back to it.
+    pub const fn is_taken_back(&self) -> bool {
+        matches!(self, Self::Refund(_) | Self::RefundCameBack(_) | Self::DisputeLost(_) | Self::DisputeReversed(_))
+    }
 }
 
 /// One thing that happened to the business.
@@ -196,12 +214,31 @@ pub struct EventFacts {
     pub consent: Consent,
     /// A provider's code for a failed payment.
     pub failure_code: Option<String>,
+    /// Of what happened to a subscription: which, and how it stood then.
+    pub subscription: Option<SubscriptionFacts>,
     /// Whole days from the first touch to the sale.
     pub days_to_conversion: Option<u32>,
     /// Whether the person had bought before; none when that isn't known.
     pub returning: Option<bool>,
     /// What a person should know about how it was counted.
     pub marks: Vec<Mark>,
+}
+
+/// A subscription as it stood when something happened to it: by the event that told of that, not by later ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionFacts {
+    /// Its id.
+    pub id: String,
+    /// Where it stood.
+    pub status: SubscriptionStatus,
+    /// What is subscribed to.
+    pub plan: Option<String>,
+    /// What one period costs.
+    pub price: Option<Money>,
+    /// What became different; only for a change.
+    pub changes: Vec<SubscriptionChange>,
+    /// When it is to end, if that was arranged; of one that ended, when it did.
+    pub ends_at: Option<Timestamp>,
 }
 
 /// A remark on how a business event was counted.
@@ -211,9 +248,9 @@ pub enum Mark {
     ByLikeness,
     /// A change in the middle of a subscription's period.
     Upgrade,
-    /// A refund whose sale was never seen.
+    /// A refund or lost dispute whose sale was never seen.
     Unmatched,
-    /// A refund larger than what was left of its sale; the excess is not sent.
+    /// More was refunded, or lost in disputes, than was left of the sale; the excess is not sent.
     Capped,
     /// An event destination had been told of this sale before under another id; it is reported, never sent again.
     ToldTwice,
@@ -241,8 +278,8 @@ impl Mark {
                 "joined by likeness (same customer, amount and currency within two minutes), without a link"
             }
             Self::Upgrade => "a change in the middle of a subscription's period",
-            Self::Unmatched => "the sale of this refund was never seen",
-            Self::Capped => "more was refunded than was sold; the excess was not sent",
+            Self::Unmatched => "the sale that this gives back was never seen",
+            Self::Capped => "more was refunded or lost than was sold; the excess was not sent",
             Self::ToldTwice => {
                 "two sales proved to be one after both had been sent; correct it at the destination by hand"
             }

@@ -5,6 +5,7 @@ use super::id::{ContactId, Mode};
 use super::identity::Identity;
 use super::money::{Money, Sums};
 use super::statement::Person;
+use super::subscription::SubscriptionStatus;
 use super::time::Timestamp;
 
 /// A person, inside one mode.
@@ -44,12 +45,69 @@ pub struct Contact {
     pub renewals: u32,
     /// Refunds that did not fail.
     pub refunds: u32,
-    /// The earliest sale, by the provider's time.
+    /// Disputes that were lost and not reversed.
+    pub disputes_lost: u32,
+    /// The earliest sale, by the provider's time. See also [`Contact::became_customer_at`].
     pub customer_since: Option<Timestamp>,
     /// The latest sale or renewal.
     pub last_sale: Option<LastSale>,
-    /// When the person was first heard of.
-    pub created_at: Timestamp,
+    /// What the person is subscribed to.
+    pub subscriptions: Subscriptions,
+    /// The provider's time of the earliest event that told of the person; none while only purchases are lent to it.
+    pub lead_since: Option<Timestamp>,
+}
+
+/// All subscriptions of a person together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subscriptions {
+    /// How many have begun and not ended.
+    pub running: u32,
+    /// How many have ended.
+    pub ended: u32,
+    /// When the first began, by the provider's time.
+    pub first_started_at: Option<Timestamp>,
+    /// When the last that ended did.
+    pub last_ended_at: Option<Timestamp>,
+    /// The one that stands for all: of those that run, else of the others, the one last heard of.
+    pub newest: Option<SubscriptionStanding>,
+}
+
+/// Where one subscription stands. Of several, the largest stands for the person: one that runs, then the one of which was heard
+/// last by the provider's time, then the larger id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SubscriptionStanding {
+    /// Whether it has begun and not ended.
+    pub running: bool,
+    /// The provider's time of the newest statement about it.
+    pub said_at: Timestamp,
+    /// Its id.
+    pub id: String,
+    /// Its status.
+    pub status: SubscriptionStatus,
+    /// What is subscribed to.
+    pub plan: Option<String>,
+}
+
+/// Where a person stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Never bought or subscribed to anything.
+    Lead,
+    /// Bought or subscribed.
+    Customer,
+    /// A subscription ended, none runs, and nothing was bought since.
+    Churned,
+}
+
+impl Stage {
+    /// The name in JSON and at destinations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lead => "lead",
+            Self::Customer => "customer",
+            Self::Churned => "churned",
+        }
+    }
 }
 
 /// When each part of [`Person`] was said.
@@ -103,7 +161,7 @@ impl Ord for SaleAmount {
 
 impl Contact {
     /// Somebody new.
-    pub fn new(id: ContactId, mode: Mode, created_at: Timestamp) -> Self {
+    pub fn new(id: ContactId, mode: Mode) -> Self {
         Self {
             id,
             mode,
@@ -122,15 +180,35 @@ impl Contact {
             purchases: 0,
             renewals: 0,
             refunds: 0,
+            disputes_lost: 0,
             customer_since: None,
             last_sale: None,
-            created_at,
+            subscriptions: Subscriptions::default(),
+            lead_since: None,
         }
     }
 
-    /// Where the person stands: `customer` after a sale, else `lead`.
-    pub const fn stage(&self) -> &'static str {
-        if self.customer_since.is_some() { "customer" } else { "lead" }
+    /// Where the person stands.
+    pub fn stage(&self) -> Stage {
+        if self.churned_at().is_some() {
+            Stage::Churned
+        } else if self.became_customer_at().is_some() {
+            Stage::Customer
+        } else {
+            Stage::Lead
+        }
+    }
+
+    /// When the person became a customer: by the first sale, or by the first subscription that began, be it on trial.
+    pub fn became_customer_at(&self) -> Option<Timestamp> {
+        [self.customer_since, self.subscriptions.first_started_at].into_iter().flatten().min()
+    }
+
+    /// When the person left: the end of the last subscription, unless another one runs or a sale came after it.
+    pub fn churned_at(&self) -> Option<Timestamp> {
+        let end = self.subscriptions.last_ended_at?;
+        let bought_since = self.last_sale.as_ref().is_some_and(|sale| sale.at > end);
+        (self.subscriptions.running == 0 && !bought_since).then_some(end)
     }
 
     /// The first value of an identity kind.

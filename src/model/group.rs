@@ -1,6 +1,7 @@
 //! Money objects that belong together, and what a subscription has been billed.
 
 use super::business_event::Subject;
+use super::contact::SubscriptionStanding;
 use super::id::{BusinessEventId, ContactId, GroupId, Scope};
 use super::money::Money;
 use super::statement::ObjectState;
@@ -19,6 +20,8 @@ pub struct Group {
     pub objects: Vec<ObjectState>,
     /// The person.
     pub contact: Option<ContactId>,
+    /// Whether a source whose sales count has spoken of it.
+    pub counted: bool,
     /// The business event of each fact, so that no fact has two.
     pub events: Vec<(Subject, BusinessEventId)>,
     /// When what waits for it to settle is sent; none when it has settled or nothing waits.
@@ -36,6 +39,7 @@ impl Group {
             merged_into: None,
             objects: Vec::new(),
             contact: None,
+            counted: false,
             events: Vec::new(),
             settle_at: None,
             contribution: Contribution::default(),
@@ -52,6 +56,21 @@ pub struct Contribution {
     pub sale: Option<ContributedSale>,
     /// Refunds that did not fail.
     pub refunds: u32,
+    /// Disputes that were lost and not reversed.
+    pub disputes_lost: u32,
+    /// The subscription that it is about, if it is about one.
+    pub subscription: Option<ContributedSubscription>,
+}
+
+/// The subscription that a group adds to its contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContributedSubscription {
+    /// Where it stands.
+    pub standing: SubscriptionStanding,
+    /// When it began, by the provider's time.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
 }
 
 /// The sale that a group adds to its contact.
@@ -65,6 +84,8 @@ pub struct ContributedSale {
     pub transaction_id: String,
     /// A later payment of a subscription.
     pub renewal: bool,
+    /// How it was paid, as far as its objects tell.
+    pub payment_method_type: Option<String>,
 }
 
 /// What is known of a subscription's paid invoices, as far as telling a first sale from a renewal needs it.

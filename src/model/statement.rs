@@ -7,6 +7,7 @@ use super::attribution::{Attribution, Consent};
 use super::id::{Mode, Scope};
 use super::identity::{Email, Phone};
 use super::money::{Currency, Money};
+use super::subscription::{SubscriptionState, SubscriptionStep};
 use super::time::Timestamp;
 
 /// The kinds of objects that carry money, in the order in which their details are believed: what is nearest to the buyer first.
@@ -26,6 +27,8 @@ pub enum ObjectKind {
     Dispute,
     /// A subscription, `sub_…`. Spans purchases: it never links them.
     Subscription,
+    /// A customer, `cus_…`. Spans purchases too.
+    Customer,
 }
 
 /// One object of a provider. Compared only inside one [`Scope`].
@@ -44,6 +47,9 @@ impl ObjectRef {
     }
 }
 
+/// How a note begins that explains why there is rightly no money in an event, and tells of nothing odd.
+pub const NOTHING_TO_COUNT: &str = "nothing to count: ";
+
 /// Everything one webhook says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreted {
@@ -57,7 +63,8 @@ pub struct Interpreted {
     pub scope: Scope,
     /// What it says.
     pub meaning: Meaning,
-    /// Oddities a person should see (`amount absent`, `thin event`): short sentences without personal data.
+    /// Oddities a person should see (`amount absent`), and explanations that begin with [`NOTHING_TO_COUNT`]: short sentences without
+    /// personal data.
     pub notes: Vec<String>,
 }
 
@@ -113,6 +120,10 @@ pub enum Claim {
     AttemptFailed(FailedAttempt),
     /// Money went back, or was to go back.
     Refund(RefundStep),
+    /// A buyer's bank took a payment up.
+    Dispute(DisputeStep),
+    /// A subscription began, changed or ended.
+    Subscription(SubscriptionStep),
 }
 
 /// A successful payment.
@@ -181,6 +192,26 @@ pub enum RefundStatus {
     Cancelled,
     /// `requires_action` and anything unknown: not yet.
     NotYet,
+}
+
+/// A step in the life of one dispute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DisputeStep {
+    /// What is disputed; it can differ from the charge.
+    pub amount: Money,
+    /// Where it stands.
+    pub status: DisputeStatus,
+}
+
+/// Where a dispute stands (Stripe: dispute `status`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisputeStatus {
+    /// An inquiry, or not decided: the books don't count it.
+    Open,
+    /// `lost`: the buyer keeps the money.
+    Lost,
+    /// `won`, or the money was given back to the seller after all (`charge.dispute.funds_reinstated`).
+    Restored,
 }
 
 /// What was bought, as far as one object tells.
@@ -306,6 +337,8 @@ pub struct ObjectState {
     pub said_at: Timestamp,
     /// The event id of the newest statement: breaks ties of time.
     pub said_by: String,
+    /// The provider's time of the earliest statement; that of the newest, while nothing was said.
+    pub heard_at: Timestamp,
     /// Objects that some statement named as the same money.
     pub links: Vec<ObjectRef>,
     /// The provider's customer.
@@ -318,6 +351,10 @@ pub struct ObjectState {
     pub failed_attempts: Vec<FailedAttempt>,
     /// What is known of it as a refund.
     pub refund: Option<RefundState>,
+    /// What is known of it as a dispute.
+    pub dispute: Option<DisputeState>,
+    /// What is known of it as a subscription.
+    pub life: Option<SubscriptionState>,
     /// What was bought, as the newest statement says.
     pub details: Details,
     /// Who, as the newest statement says.
@@ -350,6 +387,24 @@ impl RefundState {
     /// Whether the books hold that its money came back.
     pub const fn came_back(&self) -> bool {
         self.failed || (self.cancelled && self.counted)
+    }
+}
+
+/// A dispute as all statements about it together describe it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DisputeState {
+    /// What is disputed.
+    pub amount: Money,
+    /// The provider's time of the earliest statement that it was lost.
+    pub lost_at: Option<Timestamp>,
+    /// The provider's time of the newest statement that the seller has the money.
+    pub restored_at: Option<Timestamp>,
+}
+
+impl DisputeState {
+    /// When the books hold that a loss was reversed: the money came back after the dispute had been lost.
+    pub fn reversed_at(&self) -> Option<Timestamp> {
+        self.restored_at.filter(|restored| self.lost_at.is_some_and(|lost| *restored >= lost))
     }
 }
 

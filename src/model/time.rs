@@ -96,6 +96,13 @@ impl FromStr for Timestamp {
     }
 }
 
+/// A date, or a date with a time of day, in UTC: `2026-11-20`, `2026-11-20 14:00`, `2026-11-20T14:00:05`. None when it is neither.
+pub fn parse_utc(text: &str) -> Option<Timestamp> {
+    let moment: jiff::civil::DateTime = text.trim().parse().ok()?;
+    let moment = moment.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    Some(Timestamp(moment.timestamp().as_millisecond()))
+}
+
 /// A span as people write it: `90s`, `5m`, `1h30m`, `7d`, `250ms`.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! One event as a source sent it, and what became of it.
 
 use super::id::{BusinessEventId, GroupId, Mode, WebhookId};
+use super::statement::NOTHING_TO_COUNT;
 use super::time::Timestamp;
 
 /// What a webhook was taken for.
@@ -24,6 +25,10 @@ impl Status {
         }
     }
 }
+
+/// How notes begin that tell of nothing amiss with a sale: an event without an object, or a word on an invoice that the kind of
+/// a renewal does not depend on. Every other note names something that may have kept money from being counted.
+const HARMLESS_NOTES: [&str; 3] = [NOTHING_TO_COUNT, "thin event", "unknown billing_reason"];
 
 /// A stored webhook without its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,4 +59,19 @@ pub struct Webhook {
     pub business_events: Vec<BusinessEventId>,
     /// Size of the raw body in bytes.
     pub body_bytes: u32,
+}
+
+impl Webhook {
+    /// The first note that a person should see: an absent or negative amount, an unknown currency, a missing id. One that our
+    /// own code failed on is told of as such.
+    pub fn oddity(&self) -> Option<&str> {
+        let harmless = |note: &str| HARMLESS_NOTES.iter().any(|start| note.starts_with(start));
+        let mut notes = self.notes.iter().map(String::as_str).filter(|note| !harmless(note));
+        notes.next().filter(|_| self.status != Status::Unreadable)
+    }
+
+    /// Whether it has an oddity that a person should see.
+    pub fn is_odd(&self) -> bool {
+        self.oddity().is_some()
+    }
 }

@@ -76,6 +76,10 @@ pub trait Source: Send + Sync {
     /// The provider's name in keys and scopes, `stripe`.
     fn provider(&self) -> &'static str;
 
+    /// The header fields that [`Source::verify`] reads a signature from, in lower case: what has to be kept of a refused request so
+    /// that it can be verified again. Never one that carries a token, which is a secret.
+    fn signature_headers(&self) -> &'static [&'static str];
+
     /// Checks the request over its raw bytes, before anything is parsed.
     ///
     /// # Errors

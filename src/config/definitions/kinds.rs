@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::metadata::METADATA;
 use super::{Check, DAY, DELIVERY, Family, Form, Key, Kind, Preset, SECOND, Shape, Wrong, any};
 
 /// Who sends webhooks.
@@ -72,6 +73,25 @@ const STRIPE: &[Key] = &[
         preset: Preset::Default("\"5m\""),
         doc: "How far a signature's time may be from now, either way.",
     },
+    Key {
+        name: "count",
+        form: Form::Choice(&["auto", "checkout_and_invoices", "payment_intents"], &[]),
+        preset: Preset::Default("\"auto\""),
+        doc: "Which of Stripe's objects make a sale. \"auto\" joins them all; \"checkout_and_invoices\" when every sale goes through \
+              Checkout, a payment link or an invoice; \"payment_intents\" when you make payment intents yourself.",
+    },
+    Key {
+        name: "transaction_id",
+        form: Form::Choice(&["provider", "order_id"], &[]),
+        preset: Preset::Default("\"provider\""),
+        doc: "By which id destinations know a one-off sale: Stripe's own, or the order_id in your metadata where there is one.",
+    },
+    Key {
+        name: "metadata",
+        form: Form::Table(METADATA),
+        preset: Preset::Unset(""),
+        doc: "Under which keys of Stripe's metadata you say what. One key or a list, of which the first that says something counts.",
+    },
 ];
 
 const SOURCE_RULES: &[Key] = &[
@@ -97,7 +117,8 @@ const SOURCE_RULES: &[Key] = &[
         name: "respond",
         form: Form::Choice(&["strict", "always_200"], &[]),
         preset: Preset::Default("\"strict\""),
-        doc: "\"always_200\" answers 200 where a refusal would be due, for senders that switch an endpoint off after errors.",
+        doc: "\"always_200\" answers 200 where a refusal would be due, for senders that switch an endpoint off after errors. What is \
+              refused is then kept for `tallyhook rejected retry`: 1000 requests or 32 MiB, the oldest go first, for 7 days.",
     },
 ];
 

@@ -3,6 +3,7 @@
 mod delivery;
 mod house;
 mod kinds;
+mod metadata;
 
 use std::time::Duration;
 
@@ -77,6 +78,8 @@ pub(super) enum Form {
     Url(Shape),
     /// Any text that passes the check.
     Text(Check),
+    /// A text that passes the check, or several, at least one, each once.
+    Texts(Check),
     /// A secret that passes the check.
     Secret(Check),
     /// Several secrets that pass the check, at least one.
@@ -106,6 +109,7 @@ impl Form {
             Self::Path => "a path in quotes".into(),
             Self::Url(_) => "an address like \"https://api.example.com\"".into(),
             Self::Text(_) => "a text in quotes".into(),
+            Self::Texts(_) => "a text in quotes, or a list like [\"first\", \"second\"]".into(),
             Self::Secret(_) => {
                 "a secret: { env = \"NAME\" }, { file = \"…\" }, { credential = \"name\" } or a text in quotes".into()
             }

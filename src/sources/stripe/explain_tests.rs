@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::time::Timestamp;
 use crate::sources::signature::to_hex;
-use crate::sources::stripe::{Settings, Stripe};
+use crate::sources::stripe::{MetadataKeys, Settings, Stripe};
 use crate::sources::{Headers, Source};
 
 const NOW: i64 = 1_700_000_000;
@@ -26,7 +26,11 @@ impl Headers for Lines {
 fn said(secret: &str, headers: &[&str], body: &[u8]) -> String {
     let lines = Lines(headers.iter().map(|line| line.as_bytes().to_vec()).collect());
     let request = Request { headers: &lines, body, received_at: Timestamp::from_unix_seconds(NOW) };
-    let stripe = Stripe::new(Settings { secrets: vec![Secret::new(secret)], tolerance: Duration::from_secs(300) });
+    let stripe = Stripe::new(Settings {
+        secrets: vec![Secret::new(secret)],
+        tolerance: Duration::from_secs(300),
+        metadata: MetadataKeys::default(),
+    });
     let refusal = stripe.verify(&request).expect_err("refused");
     let sentence = stripe.explain(&request, refusal);
     for private in ["evt_private", secret.trim(), "c2VjcmV0"] {

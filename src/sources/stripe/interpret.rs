@@ -11,11 +11,9 @@ use crate::model::time::Timestamp;
 use crate::sources::InvalidPayload;
 
 use super::json::{Json, usable_id};
-use super::object::Reading;
-use super::{invoices, payments, refunds};
-
-/// The last second of the year 9999; a later `created` is a mistake (milliseconds, for instance).
-const LAST_SECOND: i64 = 253_402_300_799;
+use super::metadata::MetadataKeys;
+use super::object::{Reading, moment};
+use super::{customers, disputes, invoices, payments, refunds, subscriptions};
 
 type ReadObject = fn(&mut Reading<'_>) -> Option<Statement>;
 
@@ -35,6 +33,17 @@ fn reader(event_type: &str) -> Option<ReadObject> {
         "invoice_payment.paid" => invoices::invoice_payment,
         "refund.created" | "refund.updated" | "charge.refund.updated" => refunds::refund,
         "refund.failed" => refunds::refund_failed,
+        "charge.dispute.created"
+        | "charge.dispute.updated"
+        | "charge.dispute.closed"
+        | "charge.dispute.funds_withdrawn" => disputes::dispute,
+        "charge.dispute.funds_reinstated" => disputes::funds_reinstated,
+        "customer.subscription.created"
+        | "customer.subscription.updated"
+        | "customer.subscription.paused"
+        | "customer.subscription.resumed" => subscriptions::subscription,
+        "customer.subscription.deleted" => subscriptions::subscription_ended,
+        "customer.created" | "customer.updated" => customers::customer,
         _ => return None,
     })
 }
@@ -70,7 +79,7 @@ fn undigested(text: &str) -> Option<Interpreted> {
 }
 
 /// Reads the body of a verified request.
-pub(super) fn interpret(body: &[u8]) -> Result<Interpreted, InvalidPayload> {
+pub(super) fn interpret(body: &[u8], metadata_keys: &MetadataKeys) -> Result<Interpreted, InvalidPayload> {
     let text = std::str::from_utf8(body)
         .map_err(|error| InvalidPayload(format!("the body is not UTF-8 from byte {}", error.valid_up_to())))?;
     // Its message has a line and a column, and nothing of the text.
@@ -115,7 +124,10 @@ pub(super) fn interpret(body: &[u8]) -> Result<Interpreted, InvalidPayload> {
             }
             Some(event_type) => match reader(event_type) {
                 None => Meaning::Ignored,
-                Some(read) => meaning(&event, id, created, read, &mut notes),
+                Some(read) => {
+                    let told = Told { event: &event, id, event_type, created, metadata_keys };
+                    meaning(&told, read, &mut notes)
+                }
             },
         }
     };
@@ -129,22 +141,27 @@ pub(super) fn interpret(body: &[u8]) -> Result<Interpreted, InvalidPayload> {
     })
 }
 
-fn meaning(
-    event: &Json<'_>,
-    id: &str,
+/// An event whose type is read, with what its outside says.
+struct Told<'e> {
+    event: &'e Json<'e>,
+    id: &'e str,
+    event_type: &'e str,
     created: Option<Timestamp>,
-    read: ReadObject,
-    notes: &mut Vec<String>,
-) -> Meaning {
-    let Some(object @ Json::Object(_)) = event.at("data.object") else {
+    metadata_keys: &'e MetadataKeys,
+}
+
+fn meaning(told: &Told<'_>, read: ReadObject, notes: &mut Vec<String>) -> Meaning {
+    let Some(object @ Json::Object(_)) = told.event.at("data.object") else {
         notes.push("data.object absent".to_owned());
         return Meaning::Ignored;
     };
-    let said_at = created.or_else(|| object.at("created").and_then(moment)).unwrap_or_else(|| {
+    let said_at = told.created.or_else(|| object.at("created").and_then(moment)).unwrap_or_else(|| {
         notes.push("created absent: this statement yields to every other about its object".to_owned());
         Timestamp::EPOCH
     });
-    match read(&mut Reading { event_id: id, said_at, object, notes }) {
+    let previous = told.event.at("data.previous_attributes");
+    let Told { id: event_id, event_type, metadata_keys, .. } = *told;
+    match read(&mut Reading { event_id, said_at, event_type, object, previous, metadata_keys, notes }) {
         Some(statement) => Meaning::Statement(Box::new(statement)),
         None => {
             notes.push("object id absent".to_owned());
@@ -156,15 +173,6 @@ fn meaning(
 /// Events of the second API generation only name their object (Stripe: event destinations, thin events).
 fn is_thin(event: &Json<'_>) -> bool {
     event.text("object").is_some_and(|object| object.starts_with("v2."))
-}
-
-/// Unix seconds, or RFC 3339 as thin events have it.
-fn moment(value: &Json<'_>) -> Option<Timestamp> {
-    match value {
-        Json::Integer(seconds @ 0..=LAST_SECOND) => Some(Timestamp::from_unix_seconds(*seconds)),
-        Json::Text(text) => text.parse().ok(),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -3,55 +3,21 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::super::sample::TYPES;
+use super::super::told::{CREATED, at, change, event, links, money, read, said, with};
 use super::*;
 use crate::model::statement::{
-    Billing, Claim, FailedAttempt, Item, ObjectKind, ObjectRef, Paid, RefundStatus, RefundStep,
+    Billing, Claim, FailedAttempt, Item, NOTHING_TO_COUNT, ObjectKind, ObjectRef, Paid, RefundStatus, RefundStep,
 };
+use crate::sources::SampleRequest;
+use crate::sources::signature::SigningKey;
 
-const CREATED: i64 = 1_700_000_000;
-
-fn event(event_type: &str, object: Value) -> Value {
-    json!({
-        "id": "evt_1", "object": "event", "type": event_type, "created": CREATED, "livemode": true,
-        "data": { "object": object }
-    })
-}
-
-fn read(event: &Value) -> Interpreted {
-    interpret(event.to_string().as_bytes()).unwrap()
-}
-
-/// The statement of an event that must mean something, and the notes on it.
-fn said(event_type: &str, object: Value) -> (Statement, Vec<String>) {
-    let interpreted = read(&event(event_type, object));
-    match interpreted.meaning {
-        Meaning::Statement(statement) => (*statement, interpreted.notes),
-        Meaning::Ignored | Meaning::Undigested => panic!("ignored: {:?}", interpreted.notes),
-    }
-}
-
-fn money(minor: i64) -> crate::model::money::Money {
-    crate::model::money::Money { minor, currency: "eur".parse().unwrap() }
-}
-
-fn at() -> Timestamp {
-    Timestamp::from_unix_seconds(CREATED)
+fn interpret(body: &[u8]) -> Result<Interpreted, InvalidPayload> {
+    super::interpret(body, &MetadataKeys::default())
 }
 
 fn paid(minor: i64, billing: Option<Billing>) -> Claim {
     Claim::Paid(Paid { amount: money(minor), at: at(), billing })
-}
-
-fn links(statement: &Statement) -> Vec<(ObjectKind, &str)> {
-    statement.links.iter().map(|link| (link.kind, link.id.as_str())).collect()
-}
-
-/// An object with some fields set anew; `null` takes one away.
-fn with(mut object: Value, changes: Value) -> Value {
-    for (name, value) in changes.as_object().unwrap() {
-        object[name] = value.clone();
-    }
-    object
 }
 
 fn session() -> Value {
@@ -86,12 +52,18 @@ fn a_paid_session_is_a_sale_with_everything_it_knows() {
 fn what_a_session_claims_depends_on_its_payment_status() {
     for (event_type, changes, claim, note) in [
         ("checkout.session.completed", json!({"payment_status": "unpaid"}), Claim::Nothing, ""),
-        ("checkout.session.completed", json!({"payment_status": "no_payment_required"}), paid(0, None), ""),
+        ("checkout.session.completed", json!({"payment_status": "no_payment_required"}), Claim::Nothing, "free order"),
+        (
+            "checkout.session.completed",
+            json!({"payment_status": "no_payment_required", "mode": "subscription", "subscription": "sub_1"}),
+            paid(0, None),
+            "",
+        ),
         (
             "checkout.session.completed",
             json!({"payment_status": "no_payment_required", "mode": "setup", "currency": null}),
             Claim::Nothing,
-            "",
+            "nothing was sold",
         ),
         ("checkout.session.completed", json!({"payment_status": "later"}), Claim::Nothing, "payment_status"),
         ("checkout.session.completed", json!({"payment_status": null}), Claim::Nothing, "payment_status"),
@@ -373,11 +345,17 @@ fn money_that_is_not_there_is_noted_and_never_zero() {
         (json!({"amount_total": -1}), "negative"),
         (json!({"currency": null}), "currency absent"),
         (json!({"currency": "euros"}), "unknown currency"),
+        (json!({"currency": "zzz"}), "unknown currency \"ZZZ\""),
+        (json!({"currency": "xxx"}), "unknown currency \"XXX\""),
         (json!({"currency": 978}), "unknown currency"),
     ] {
         let (statement, notes) = said("checkout.session.completed", with(session(), changes.clone()));
         assert_eq!(statement.claim, Claim::Nothing, "{changes}");
         assert!(notes.len() == 1 && notes[0].contains(note), "{changes} {notes:?}");
+        assert!(
+            notes[0].ends_with("no money is counted for this event") && !notes[0].starts_with(NOTHING_TO_COUNT),
+            "{notes:?}"
+        );
     }
     let (statement, _) = said("checkout.session.completed", with(session(), json!({"amount_total": i64::MAX})));
     assert_eq!(statement.claim, paid(i64::MAX, None));
@@ -462,7 +440,12 @@ fn what_means_nothing_is_ignored_with_a_reason_where_there_is_one() {
     let object = event("payment_intent.succeeded", intent());
     for (event, event_type, note) in [
         (thin, "v1.payment_intent.succeeded", Some("snapshot")),
-        (event("customer.created", json!({"id": "cus_1"})), "customer.created", None),
+        (event("customer.deleted", json!({"id": "cus_1"})), "customer.deleted", None),
+        (
+            event("customer.subscription.trial_will_end", json!({"id": "sub_1"})),
+            "customer.subscription.trial_will_end",
+            None,
+        ),
         (event("something.new", json!({})), "something.new", None),
         (with(object.clone(), json!({"type": null})), "unknown", Some("type absent")),
         (with(object.clone(), json!({"type": 5})), "unknown", Some("type absent")),
@@ -563,6 +546,24 @@ fn any_json() -> impl Strategy<Value = Value> {
         "invoice",
         "succeeded",
         "failed",
+        "items",
+        "price",
+        "plan",
+        "unit_amount",
+        "product",
+        "recurring",
+        "cancel_at",
+        "cancel_at_period_end",
+        "current_period_end",
+        "pause_collection",
+        "ended_at",
+        "trialing",
+        "active",
+        "past_due",
+        "currency_conversion",
+        "source_currency",
+        "line_items",
+        "description",
     ];
     let word = prop::sample::select(WORDS).prop_map(str::to_owned);
     let leaf = prop_oneof![
@@ -597,10 +598,57 @@ proptest! {
     #[test]
     fn any_object_of_a_known_type_is_taken_without_an_error(
         object in any_json(),
-        event_type in prop::sample::select(&super::super::sample::TYPES[..]),
+        previous in any_json(),
+        event_type in known_type(),
     ) {
-        prop_assert!(interpret(event(event_type, with_id(object)).to_string().as_bytes()).is_ok());
+        let told = change(&event_type, with_id(object), previous);
+        prop_assert!(interpret(told.to_string().as_bytes()).is_ok());
     }
+
+    #[test]
+    fn any_value_in_any_place_of_a_well_formed_event_is_taken_without_an_error(
+        sample in prop::sample::select(&TYPES[..]),
+        places in prop::collection::vec((any::<prop::sample::Index>(), any_json()), 1..4),
+    ) {
+        let mut told = sample_of(sample);
+        for (place, value) in places {
+            let mut found = Vec::new();
+            leaves(&told["data"], "/data".to_owned(), &mut found);
+            let Some(leaf) = told.pointer_mut(&found[place.index(found.len())]) else { continue };
+            *leaf = value;
+        }
+        let interpreted = interpret(told.to_string().as_bytes());
+        prop_assert!(interpreted.is_ok(), "{interpreted:?}");
+    }
+}
+
+/// A type that is read.
+fn known_type() -> impl Strategy<Value = String> {
+    prop::sample::select(&TYPES[..]).prop_map(|sample| sample.split('/').next().unwrap_or(sample).to_owned())
+}
+
+fn sample_of(event_type: &str) -> Value {
+    let wanted = SampleRequest { event_type, number: 7, now: at(), livemode: true };
+    let sample = super::super::sample::sample(&wanted, &SigningKey::new(b"secret")).unwrap();
+    serde_json::from_slice(&sample.body).unwrap()
+}
+
+/// Every place below a value, by its JSON pointer.
+fn leaves(value: &Value, at: String, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, inner) in fields {
+                leaves(inner, format!("{at}/{name}"), found);
+            }
+        }
+        Value::Array(items) => {
+            for (number, inner) in items.iter().enumerate() {
+                leaves(inner, format!("{at}/{number}"), found);
+            }
+        }
+        _ => {}
+    }
+    found.push(at);
 }
 
 fn with_id(mut object: Value) -> Value {

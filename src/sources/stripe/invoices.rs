@@ -3,16 +3,19 @@
 use crate::model::statement::{Billing, Claim, Details, FailedAttempt, Item, ObjectKind, Paid, Statement};
 
 use super::json::Json;
-use super::object::{Reading, fill_tags, only_payment_method_type, person, push_link, tags, value};
-
-/// Lines of an invoice that are kept; webhooks embed at most ten.
-const MAX_ITEMS: usize = 100;
+use super::metadata::fill_tags;
+use super::object::{MAX_ITEMS, Reading, only_payment_method_type, person, price_of_one, push_link, value};
 
 /// The invoice is paid, by money or by hand. `invoice.payment_succeeded` says the same of the same invoice.
 pub(super) fn invoice_paid(reading: &mut Reading<'_>) -> Option<Statement> {
     let mut statement = invoice(reading)?;
     let billing = Some(billing(reading, statement.subscription.is_some()));
     let at = reading.said_at;
+    if reading.object.integer("amount_paid") == Some(0)
+        && reading.object.integer("total").is_some_and(|total| total < 0)
+    {
+        reading.nothing_to_count("a credit, and nothing was paid");
+    }
     statement.claim =
         reading.money(&["amount_paid"]).map_or(Claim::Nothing, |amount| Claim::Paid(Paid { amount, at, billing }));
     Some(statement)
@@ -54,11 +57,11 @@ fn invoice(reading: &Reading<'_>) -> Option<Statement> {
         .iter()
         .find_map(|path| invoice.id(path).map(str::to_owned));
     for path in ["parent.subscription_details.metadata", "subscription_details.metadata"] {
-        fill_tags(&mut statement.tags, &tags(invoice.at(path), reading.said_at));
+        fill_tags(&mut statement.tags, &reading.tags(path));
     }
     // The oldest versions have the subscription's metadata only on its lines.
     if let Some(line) = invoice.list("lines.data").iter().find(|line| line.text("type") == Some("subscription")) {
-        fill_tags(&mut statement.tags, &tags(line.at("metadata"), reading.said_at));
+        fill_tags(&mut statement.tags, &reading.metadata_keys.tags(line.at("metadata"), reading.said_at));
     }
     statement.person = person(
         invoice,
@@ -108,8 +111,23 @@ fn details(invoice: &Json<'_>) -> Details {
         .iter()
         .find_map(|path| invoice.id(path).map(str::to_owned)),
         items: invoice.list("lines.data").iter().take(MAX_ITEMS).map(item).collect(),
-        payment_method_type: only_payment_method_type(invoice, "payment_settings.payment_method_types"),
+        payment_method_type: if paid_out_of_band(invoice) {
+            Some("out_of_band".to_owned())
+        } else {
+            only_payment_method_type(invoice, "payment_settings.payment_method_types")
+        },
     }
+}
+
+/// Whether the merchant said that the money came by another way than through Stripe. Since 2025-03-31 such a payment is a
+/// record of its own kind; before, the invoice says so.
+fn paid_out_of_band(invoice: &Json<'_>) -> bool {
+    let is_record = |payment: &Json<'_>| {
+        matches!(payment.text("payment.type"), Some("payment_record" | "out_of_band_payment"))
+            || payment.id("payment.payment_record").is_some()
+    };
+    let payments = invoice.list("payments.data");
+    invoice.boolean("paid_out_of_band") == Some(true) || (!payments.is_empty() && payments.iter().all(is_record))
 }
 
 fn item(line: &Json<'_>) -> Item {
@@ -131,12 +149,11 @@ fn item(line: &Json<'_>) -> Item {
     }
 }
 
-/// The price of one after discounts, rounded to the nearest minor unit: a line's `amount` is before them.
+/// The price of one after discounts: a line's `amount` is before them.
 fn unit_minor(line: &Json<'_>, quantity: u32) -> Option<i64> {
     let mut amount = line.integer("amount")?;
     for discount in line.list("discount_amounts") {
         amount = amount.checked_sub(discount.integer("amount")?)?;
     }
-    let quantity = i64::from(quantity);
-    Some(amount.checked_add(quantity / 2)?.div_euclid(quantity))
+    price_of_one(amount, quantity)
 }

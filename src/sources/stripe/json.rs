@@ -41,6 +41,11 @@ impl<'a> Json<'a> {
         (*value != Self::Null).then_some(value)
     }
 
+    /// Whether this object has a field of that name, be it null.
+    pub fn gives(&self, name: &str) -> bool {
+        matches!(self, Self::Object(fields) if fields.iter().any(|(known, _)| known == name))
+    }
+
     /// The text at a path.
     pub fn text(&self, path: &str) -> Option<&str> {
         match self.at(path)? {

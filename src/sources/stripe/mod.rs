@@ -1,4 +1,4 @@
-//! Stripe: signed snapshot events of payments, Checkout, invoices and refunds.
+//! Stripe: signed snapshot events of payments, Checkout, invoices, refunds, disputes, subscriptions and customers.
 
 use std::time::Duration;
 
@@ -8,16 +8,26 @@ use crate::model::statement::Interpreted;
 use super::signature::SigningKey;
 use super::{InvalidPayload, Refusal, Request, RetryAnswer, Sample, SampleRequest, Source};
 
+mod customers;
+mod disputes;
 mod explain;
 mod interpret;
 mod invoices;
 mod json;
 mod layout;
+mod metadata;
 mod object;
 mod payments;
 mod refunds;
 mod sample;
+mod subscription_changes;
+mod subscriptions;
+#[cfg(test)]
+mod told;
 mod verify;
+
+pub use metadata::{METADATA_NAMES, MetadataKeys};
+pub use sample::TYPES as SAMPLE_TYPES;
 
 /// The provider's name in keys and scopes.
 const PROVIDER: &str = "stripe";
@@ -29,6 +39,8 @@ pub struct Settings {
     pub secrets: Vec<Secret>,
     /// How far the timestamp may be from now, either way, in whole seconds; above zero.
     pub tolerance: Duration,
+    /// How the merchant names what the metadata tells.
+    pub metadata: MetadataKeys,
 }
 
 /// A Stripe endpoint.
@@ -56,12 +68,16 @@ impl Source for Stripe {
         PROVIDER
     }
 
+    fn signature_headers(&self) -> &'static [&'static str] {
+        &[verify::HEADER]
+    }
+
     fn verify(&self, request: &Request<'_>) -> Result<(), Refusal> {
         verify::verify(request, &self.keys, self.settings.tolerance)
     }
 
     fn interpret(&self, body: &[u8]) -> Result<Interpreted, InvalidPayload> {
-        interpret::interpret(body)
+        interpret::interpret(body, &self.settings.metadata)
     }
 
     fn explain(&self, request: &Request<'_>, refusal: Refusal) -> String {

@@ -1,15 +1,18 @@
 //! What Stripe's objects have in common: ids, money, people, metadata.
 
-use crate::model::attribution::{Attribution, Consent};
 use crate::model::identity::{Email, Phone};
 use crate::model::money::{Currency, Money};
-use crate::model::statement::{Claim, Details, ObjectKind, ObjectRef, Person, Statement, Tags};
+use crate::model::statement::{Claim, Details, NOTHING_TO_COUNT, ObjectKind, ObjectRef, Person, Statement, Tags};
 use crate::model::time::Timestamp;
 
 use super::json::Json;
+use super::metadata::MetadataKeys;
 
 /// The longest value that metadata can have (Stripe: metadata, 500 characters). Names are held to it too.
 const MAX_VALUE_CHARS: usize = 500;
+
+/// Lines that are kept; webhooks embed at most ten.
+pub(super) const MAX_ITEMS: usize = 100;
 
 /// One event's object while it is read.
 pub(super) struct Reading<'e> {
@@ -17,8 +20,14 @@ pub(super) struct Reading<'e> {
     pub event_id: &'e str,
     /// The event's time.
     pub said_at: Timestamp,
+    /// The event's type.
+    pub event_type: &'e str,
     /// The event's `data.object`.
     pub object: &'e Json<'e>,
+    /// The event's `data.previous_attributes`: of each field that became different what it was before.
+    pub previous: Option<&'e Json<'e>>,
+    /// How the merchant names what the metadata tells.
+    pub metadata_keys: &'e MetadataKeys,
     /// Oddities met.
     pub notes: &'e mut Vec<String>,
 }
@@ -36,7 +45,7 @@ impl Reading<'_> {
             claim: Claim::Nothing,
             details: Details::default(),
             person: Person::default(),
-            tags: tags(self.object.at("metadata"), self.said_at),
+            tags: self.tags("metadata"),
         })
     }
 
@@ -49,48 +58,79 @@ impl Reading<'_> {
         links
     }
 
+    /// What the merchant attached, from the metadata at a path.
+    pub fn tags(&self, path: &str) -> Tags {
+        self.metadata_keys.tags(self.object.at(path), self.said_at)
+    }
+
+    /// The moment at a path.
+    pub fn moment(&self, path: &str) -> Option<Timestamp> {
+        self.object.at(path).and_then(moment)
+    }
+
     /// Money of the first amount that is present, in the object's currency. None with a note where there is no such amount, it is
-    /// no whole number, it is negative, or the currency is missing or odd: an absent amount is never zero.
+    /// no whole number, it is negative, or the currency is missing or unknown: an absent amount is never zero.
     pub fn money(&mut self, amount_paths: &[&str]) -> Option<Money> {
-        let currency = self.currency();
+        self.money_in("currency", amount_paths)
+    }
+
+    /// The same in the currency at a path.
+    pub fn money_in(&mut self, currency_path: &str, amount_paths: &[&str]) -> Option<Money> {
+        let currency = self.currency(currency_path);
         let amount = self.amount(amount_paths);
         Some(Money { minor: amount?, currency: currency? })
     }
 
-    /// The object's currency; none with a note where it is missing or odd.
-    pub fn currency(&mut self) -> Option<Currency> {
-        match self.object.at("currency") {
+    /// The currency at a path; none with a note where it is missing or none that there is.
+    pub fn currency(&mut self, path: &str) -> Option<Currency> {
+        let known = match self.object.at(path) {
             None => {
-                self.note("currency absent");
-                None
+                self.odd_money("currency absent");
+                return None;
             }
-            Some(Json::Text(code)) if code.parse::<Currency>().is_ok() => code.parse().ok(),
-            Some(_) => {
-                self.note("unknown currency");
-                None
-            }
+            Some(Json::Text(code)) => code.parse::<Currency>().ok().filter(|currency| currency.is_known()),
+            Some(_) => None,
+        };
+        if known.is_none() {
+            // Only what has the form of a code is repeated.
+            let code = self.object.text(path).filter(|code| code.parse::<Currency>().is_ok());
+            self.odd_money(&code.map_or_else(
+                || "unknown currency".to_owned(),
+                |code| format!("unknown currency {:?}", code.to_ascii_uppercase()),
+            ));
         }
+        known
     }
 
-    /// Adds a note.
+    /// Adds a note on something odd, which a person should see.
     pub fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
+    }
+
+    /// Adds a note that explains why there is rightly no money.
+    pub fn nothing_to_count(&mut self, why: &str) {
+        self.notes.push(format!("{NOTHING_TO_COUNT}{why}"));
+    }
+
+    /// Adds a note on money that can't be counted.
+    pub fn odd_money(&mut self, what: &str) {
+        self.note(format!("{what}: no money is counted for this event"));
     }
 
     fn amount(&mut self, paths: &[&str]) -> Option<i64> {
         let present = paths.iter().find_map(|path| Some((path, self.object.at(path)?)));
         match present {
             None => {
-                self.note(format!("amount absent ({})", paths.join(", ")));
+                self.odd_money(&format!("amount absent ({})", paths.join(", ")));
                 None
             }
             Some((path, Json::Integer(amount))) if *amount < 0 => {
-                self.note(format!("amount is negative ({path})"));
+                self.odd_money(&format!("amount is negative ({path})"));
                 None
             }
             Some((_, Json::Integer(amount))) => Some(*amount),
             Some((path, _)) => {
-                self.note(format!("amount is not a whole number of minor units ({path})"));
+                self.odd_money(&format!("amount is not a whole number of minor units, or too large ({path})"));
                 None
             }
         }
@@ -124,56 +164,21 @@ pub(super) fn only_payment_method_type(object: &Json<'_>, path: &str) -> Option<
     }
 }
 
-/// The recognised keys of metadata. Values are trimmed, empty ones don't count, and all are cut at 500 characters.
-pub(super) fn tags(metadata: Option<&Json<'_>>, said_at: Timestamp) -> Tags {
-    let Some(Json::Object(fields)) = metadata else { return Tags::default() };
-    if fields.is_empty() {
-        return Tags::default();
-    }
-    let get = |name: &str| match fields.iter().rev().find(|(key, _)| key == name) {
-        Some((_, Json::Text(text))) => value(text),
-        _ => None,
-    };
-    let mut attribution = Attribution {
-        client_id: get("ga_client_id").or_else(|| get("client_id")),
-        session_id: get("ga_session_id").or_else(|| get("session_id")),
-        utm_source: get("utm_source"),
-        utm_medium: get("utm_medium"),
-        utm_campaign: get("utm_campaign"),
-        utm_term: get("utm_term"),
-        utm_content: get("utm_content"),
-        gclid: get("gclid"),
-        gbraid: get("gbraid"),
-        wbraid: get("wbraid"),
-        fbclid: get("fbclid"),
-        ..Attribution::default()
-    };
-    if !attribution.is_empty() {
-        attribution.at = said_at;
-    }
-    let agreed = |name| get(name).and_then(|answer| yes_or_no(&answer));
-    Tags {
-        lead_id: get("lead_id"),
-        user_id: get("user_id"),
-        pricing_tier: get("pricing_tier"),
-        order_id: get("order_id"),
-        service_id: get("service_id"),
-        service_name: get("service_name"),
-        attribution,
-        consent: Consent {
-            analytics: agreed("consent_analytics"),
-            ads: agreed("consent_ads"),
-            email: agreed("consent_email"),
-        },
-    }
+/// The price of one of several, rounded to the nearest minor unit.
+pub(super) fn price_of_one(amount: i64, quantity: u32) -> Option<i64> {
+    let quantity = i64::from(quantity.max(1));
+    Some(amount.checked_add(quantity / 2)?.div_euclid(quantity))
 }
 
-/// Fills what one set of tags lacks from another, with the time of what was said.
-pub(super) fn fill_tags(tags: &mut Tags, other: &Tags) {
-    let at = tags.attribution.at.max(other.attribution.at);
-    tags.fill_from(other);
-    if !tags.attribution.is_empty() {
-        tags.attribution.at = at;
+/// The last second of the year 9999; a later time is a mistake (milliseconds, for instance).
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// Unix seconds, or RFC 3339 as thin events have it.
+pub(super) fn moment(value: &Json<'_>) -> Option<Timestamp> {
+    match value {
+        Json::Integer(seconds @ 0..=LAST_SECOND) => Some(Timestamp::from_unix_seconds(*seconds)),
+        Json::Text(text) => text.parse().ok(),
+        _ => None,
     }
 }
 
@@ -183,15 +188,4 @@ pub(super) fn value(text: &str) -> Option<String> {
     let end = text.char_indices().nth(MAX_VALUE_CHARS).map_or(text.len(), |(at, _)| at);
     let text = text[..end].trim_end();
     (!text.is_empty()).then(|| text.to_owned())
-}
-
-fn yes_or_no(answer: &str) -> Option<bool> {
-    let is = |words: &[&str]| words.iter().any(|word| answer.eq_ignore_ascii_case(word));
-    if is(&["true", "granted", "yes", "1"]) {
-        Some(true)
-    } else if is(&["false", "denied", "no", "0"]) {
-        Some(false)
-    } else {
-        None
-    }
 }

@@ -1,10 +1,10 @@
 //! Checkout sessions, payment intents and charges.
 
 use crate::model::money::Money;
-use crate::model::statement::{Claim, Details, FailedAttempt, ObjectKind, Paid, Statement};
+use crate::model::statement::{Claim, Details, FailedAttempt, Item, ObjectKind, Paid, Statement};
 
 use super::json::Json;
-use super::object::{Reading, only_payment_method_type, person, push_link, value};
+use super::object::{MAX_ITEMS, Reading, only_payment_method_type, person, price_of_one, push_link, value};
 
 /// The form is finished; the money may still be on its way.
 pub(super) fn session_completed(reading: &mut Reading<'_>) -> Option<Statement> {
@@ -21,7 +21,7 @@ pub(super) fn session_failed(reading: &mut Reading<'_>) -> Option<Statement> {
     let mut statement = session(reading)?;
     statement.claim = Claim::AttemptFailed(FailedAttempt {
         attempt: "async_payment".to_owned(),
-        amount: reading.money(&["amount_total"]),
+        amount: session_amount(reading),
         code: None,
         at: reading.said_at,
     });
@@ -85,23 +85,46 @@ fn paid(reading: &mut Reading<'_>, amount_paths: &[&str]) -> Claim {
 
 fn session_paid(reading: &mut Reading<'_>, payment_status: &str) -> Option<Statement> {
     let mut statement = session(reading)?;
+    let at = reading.said_at;
+    let of_mode = reading.object.text("mode");
     statement.claim = match payment_status {
-        "paid" => paid(reading, &["amount_total"]),
+        "paid" => {
+            session_amount(reading).map_or(Claim::Nothing, |amount| Claim::Paid(Paid { amount, at, billing: None }))
+        }
         "unpaid" => Claim::Nothing,
         // A saved card is no start of anything that is sold.
-        "no_payment_required" if reading.object.text("mode") == Some("setup") => Claim::Nothing,
+        "no_payment_required" if of_mode == Some("setup") => {
+            reading.nothing_to_count("a payment method was saved, and nothing was sold");
+            Claim::Nothing
+        }
+        // Nothing is owed now, but a subscription has begun: its trial.
+        "no_payment_required" if of_mode == Some("subscription") || statement.subscription.is_some() => reading
+            .currency("currency")
+            .map_or(Claim::Nothing, |currency| Claim::Paid(Paid { amount: Money::zero(currency), at, billing: None })),
         "no_payment_required" => {
-            let at = reading.said_at;
-            reading.currency().map_or(Claim::Nothing, |currency| {
-                Claim::Paid(Paid { amount: Money::zero(currency), at, billing: None })
-            })
+            reading.nothing_to_count("free order");
+            Claim::Nothing
         }
         _ => {
-            reading.note("payment_status absent or unknown");
+            reading.note("payment_status absent or unknown: no money is counted for this event");
             Claim::Nothing
         }
     };
     Some(statement)
+}
+
+/// What the merchant gets for a session. Where Stripe showed the buyer another currency, sessions from before 2025-03-31 have the
+/// merchant's own beside it (Stripe: the session object, `currency_conversion`); later ones have it in `amount_total`.
+fn session_amount(reading: &mut Reading<'_>) -> Option<Money> {
+    if is_converted(reading.object) {
+        return reading.money_in("currency_conversion.source_currency", &["currency_conversion.amount_total"]);
+    }
+    reading.money(&["amount_total"])
+}
+
+/// Whether a session's own amounts are in the buyer's currency.
+fn is_converted(session: &Json<'_>) -> bool {
+    matches!(session.at("currency_conversion"), Some(Json::Object(_)))
 }
 
 fn session(reading: &Reading<'_>) -> Option<Statement> {
@@ -126,16 +149,40 @@ fn session(reading: &Reading<'_>) -> Option<Statement> {
         statement.tags.lead_id = session.text("client_reference_id").and_then(value);
     }
     statement.details = Details {
-        tax: session.integer("total_details.amount_tax"),
-        shipping: session.integer("total_details.amount_shipping"),
-        discount: session.integer("total_details.amount_discount"),
         coupon: ["discounts.0.coupon", "discounts.0.promotion_code"]
             .iter()
             .find_map(|path| session.id(path).map(str::to_owned)),
-        items: Vec::new(),
+        items: session.list("line_items.data").iter().take(MAX_ITEMS).map(line_item).collect(),
         payment_method_type: only_payment_method_type(session, "payment_method_types"),
+        ..Details::default()
     };
+    if is_converted(session) {
+        // What is left out here would be in another currency than the sale.
+        for item in &mut statement.details.items {
+            item.unit_minor = None;
+        }
+    } else {
+        statement.details.tax = session.integer("total_details.amount_tax");
+        statement.details.shipping = session.integer("total_details.amount_shipping");
+        statement.details.discount = session.integer("total_details.amount_discount");
+    }
     Some(statement)
+}
+
+/// One line of a session. Webhooks don't have them unless somebody between Stripe and here has added them.
+fn line_item(line: &Json<'_>) -> Item {
+    let quantity = line.integer("quantity").and_then(|quantity| u32::try_from(quantity).ok()).unwrap_or(1).max(1);
+    let before_discount = line.integer("amount_subtotal").or_else(|| line.integer("amount_total"));
+    let discount = line.integer("amount_subtotal").and(line.integer("amount_discount")).unwrap_or(0);
+    let amount = before_discount.and_then(|amount| amount.checked_sub(discount));
+    Item {
+        id: ["price.product", "price"].iter().find_map(|path| line.id(path).map(str::to_owned)),
+        name: ["description", "price.product.name", "price.nickname"]
+            .iter()
+            .find_map(|path| line.text(path).and_then(value)),
+        quantity,
+        unit_minor: amount.and_then(|amount| price_of_one(amount, quantity)),
+    }
 }
 
 fn intent(reading: &Reading<'_>) -> Option<Statement> {
@@ -176,7 +223,24 @@ fn intent(reading: &Reading<'_>) -> Option<Statement> {
             .iter()
             .find_map(|path| intent.text(path).and_then(value))
             .or_else(|| only_payment_method_type(intent, "payment_method_types"));
+    name_by_description(&mut statement, intent);
     Some(statement)
+}
+
+/// Takes the description for the name of what was sold, where the merchant's metadata gives none.
+fn name_by_description(statement: &mut Statement, object: &Json<'_>) {
+    if statement.tags.service_name.is_none() {
+        statement.tags.service_name = object.text("description").filter(|text| is_name(text)).and_then(value);
+    }
+}
+
+/// Whether a description can be the name of something. Stripe writes some of its own, which say how the payment came about, and
+/// merchants write whom a payment is from.
+fn is_name(description: &str) -> bool {
+    const STRIPES_OWN: [&str; 5] =
+        ["subscription creation", "subscription update", "payment for invoice", "invoice ", "(created by stripe"];
+    let text = description.trim().to_ascii_lowercase();
+    !text.contains('@') && !STRIPES_OWN.iter().any(|start| text.starts_with(start))
 }
 
 /// The invoice or session that Stripe made the intent for. Merchants may put their own text there, so only what has the form of
@@ -204,5 +268,10 @@ fn charge(reading: &Reading<'_>) -> Option<Statement> {
         &["billing_details.name", "shipping.name"],
     );
     statement.details.payment_method_type = charge.text("payment_method_details.type").and_then(value);
+    name_by_description(&mut statement, charge);
     Some(statement)
 }
+
+#[cfg(test)]
+#[path = "payments_tests.rs"]
+mod tests;

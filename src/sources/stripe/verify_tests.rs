@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::secret::Secret;
 use crate::sources::Source;
-use crate::sources::stripe::{Settings, Stripe};
+use crate::sources::stripe::{MetadataKeys, Settings, Stripe};
 
 const SECRET: &str = "whsec_test_secret";
 const ROLLED: &str = "whsec_test_secret_rolled_key";
@@ -29,7 +29,7 @@ fn one(value: impl Into<Vec<u8>>) -> Lines {
 
 fn stripe(secrets: &[&str], tolerance: u64) -> Stripe {
     let secrets = secrets.iter().map(|secret| Secret::new(*secret)).collect();
-    Stripe::new(Settings { secrets, tolerance: Duration::from_secs(tolerance) })
+    Stripe::new(Settings { secrets, tolerance: Duration::from_secs(tolerance), metadata: MetadataKeys::default() })
 }
 
 fn verdict(stripe: &Stripe, headers: &Lines, body: &[u8], now_millis: i64) -> Result<(), Refusal> {
