@@ -16,7 +16,7 @@ use tallyhook::model::id::DestinationId;
 use tallyhook::model::secret::Secret;
 use tallyhook::model::time::Timestamp;
 use tallyhook::platform::clock::SystemClock;
-use tallyhook::sources::stripe::{Settings, Stripe};
+use tallyhook::sources::stripe::{MetadataKeys, Settings, Stripe};
 use tallyhook::sources::{SampleRequest, Source};
 use tallyhook::store::{Command, Listener, News, Store, StoreSettings, Writer, WriterSettings};
 
@@ -55,8 +55,11 @@ fn intake(source: &Stripe, number: u64) -> Intake {
 
 /// One commit of so many new events, each planned by the ledger.
 fn commits(criterion: &mut Criterion) {
-    let source =
-        Stripe::new(Settings { secrets: vec![Secret::new("whsec_bench")], tolerance: Duration::from_secs(300) });
+    let source = Stripe::new(Settings {
+        secrets: vec![Secret::new("whsec_bench")],
+        tolerance: Duration::from_secs(300),
+        metadata: MetadataKeys::default(),
+    });
     let folder = folder();
     let settings = StoreSettings { path: folder.path().join("store.redb"), cache: 32 << 20 };
     let opened = Store::open(&settings, &[]).unwrap();

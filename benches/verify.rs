@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 use tallyhook::model::secret::Secret;
 use tallyhook::model::time::Timestamp;
-use tallyhook::sources::stripe::{Settings, Stripe};
+use tallyhook::sources::stripe::{MetadataKeys, Settings, Stripe};
 use tallyhook::sources::{Headers, Request, SampleRequest, Source};
 
 const SECRET: &str = "whsec_bench_0123456789abcdef0123456789";
@@ -26,7 +26,8 @@ impl Headers for OneHeader {
 }
 
 fn stripe() -> Stripe {
-    Stripe::new(Settings { secrets: vec![Secret::new(SECRET)], tolerance: Duration::from_secs(300) })
+    let metadata = MetadataKeys::default();
+    Stripe::new(Settings { secrets: vec![Secret::new(SECRET)], tolerance: Duration::from_secs(300), metadata })
 }
 
 fn hmac(body: &[u8]) -> [u8; 32] {

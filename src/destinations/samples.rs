@@ -64,7 +64,7 @@ pub fn event(kind: &str) -> BusinessEvent {
 
 /// Jane, who bought once.
 pub fn contact() -> Contact {
-    let mut contact = Contact::new(ContactId(12), Mode::Live, SOLD_AT);
+    let mut contact = Contact::new(ContactId(12), Mode::Live);
     let identity = |kind, value: &str| Identity { mode: Mode::Live, kind, value: value.into() };
     contact.identities = vec![
         identity(IdentityKind::Email, "jane@example.com"),
@@ -91,7 +91,7 @@ pub fn contact() -> Contact {
 
 /// Somebody of whom nothing is known.
 pub fn stranger() -> Contact {
-    Contact::new(ContactId(12), Mode::Live, SOLD_AT)
+    Contact::new(ContactId(12), Mode::Live)
 }
 
 /// A delivery with what is frozen.

@@ -118,6 +118,8 @@ pub enum Notice {
     ToldTwice {
         /// The business event that was told without need.
         event: BusinessEventId,
+        /// The destination that was told of both; of several the first.
+        destination: DestinationId,
         /// Under which id.
         transaction_id: Option<String>,
     },

@@ -1,11 +1,14 @@
 //! A contact as a fold: what was said of the person, newest first, and the sum of what its groups add.
+//!
+//! An older event never overwrites what a newer one said, part by part (address, phone, name, tier, each answer), by the
+//! provider's own time. Of two different words of the same time the larger stays, so that the order of arrival does not matter.
+//! What destinations are told is rendered from here when it is sent, so the rule holds for them too.
 
 use super::books::BooksResult;
-use super::derive::payment_method_of;
 use super::workspace::Workspace;
 use crate::model::attribution::{Attribution, Consent};
-use crate::model::contact::{ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount};
-use crate::model::group::Contribution;
+use crate::model::contact::{ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount, Subscriptions};
+use crate::model::group::{ContributedSubscription, Contribution};
 use crate::model::id::ContactId;
 use crate::model::statement::{Person, Tags};
 use crate::model::time::Timestamp;
@@ -30,8 +33,16 @@ pub fn learn(contact: &mut Contact, said: &Said<'_>) {
     }
 }
 
+/// Notes that the person was heard of.
+pub(super) fn hear(contact: &mut Contact, at: Timestamp) {
+    contact.lead_since = Some(contact.lead_since.map_or(at, |since| since.min(at)));
+}
+
 /// Takes in what another contact, which proved to be the same person, had learned.
 pub(super) fn learn_from(contact: &mut Contact, other: &Contact) {
+    if let Some(since) = other.lead_since {
+        hear(contact, since);
+    }
     take_person(contact, &other.person, other.person_said_at);
     take_consent(contact, other.consent, other.consent_said_at);
     take_tier(contact, other.pricing_tier.as_ref(), other.pricing_tier_said_at);
@@ -88,7 +99,47 @@ fn as_last(contribution: &Contribution) -> Option<LastSale> {
     })
 }
 
-/// Replaces what a group adds to a contact's books. `paid_by` is how the group's sale was paid.
+fn paid_by(contribution: &Contribution) -> Option<String> {
+    contribution.sale.as_ref()?.payment_method_type.clone()
+}
+
+/// Adds what another contact's groups, or one more group, say of subscriptions.
+pub(super) fn add_subscriptions(mine: &mut Subscriptions, theirs: &Subscriptions) {
+    mine.running = mine.running.saturating_add(theirs.running);
+    mine.ended = mine.ended.saturating_add(theirs.ended);
+    mine.first_started_at = [mine.first_started_at, theirs.first_started_at].into_iter().flatten().min();
+    mine.last_ended_at = mine.last_ended_at.max(theirs.last_ended_at);
+    if theirs.newest > mine.newest {
+        mine.newest.clone_from(&theirs.newest);
+    }
+}
+
+/// One group's subscription as a contact that has no other would have it.
+fn alone(subscription: &ContributedSubscription) -> Subscriptions {
+    Subscriptions {
+        running: u32::from(subscription.standing.running),
+        ended: u32::from(subscription.ended_at.is_some()),
+        first_started_at: subscription.started_at,
+        last_ended_at: subscription.ended_at,
+        newest: Some(subscription.standing.clone()),
+    }
+}
+
+/// Works out a contact's subscriptions anew from all of its groups. The group that is being changed must have its new
+/// contribution already.
+fn recount_subscriptions(workspace: &mut Workspace<'_>, contact: ContactId) -> BooksResult<()> {
+    let contact = workspace.live_contact(contact)?;
+    let mut all = Subscriptions::default();
+    for group in workspace.groups_of(contact)? {
+        if let Some(subscription) = &workspace.exact_group(group)?.contribution.subscription {
+            add_subscriptions(&mut all, &alone(subscription));
+        }
+    }
+    workspace.contact_mut(contact)?.subscriptions = all;
+    Ok(())
+}
+
+/// Replaces what a group adds to a contact's books.
 ///
 /// # Errors
 /// When the books can't be read.
@@ -97,15 +148,8 @@ pub fn contribute(
     contact: ContactId,
     before: &Contribution,
     now: &Contribution,
-    paid_by: Option<&str>,
 ) -> BooksResult<()> {
     if before == now {
-        // What came later may still tell how the last sale was paid.
-        let record = workspace.contact(contact)?;
-        let is_last = now.sale.is_some() && record.last_sale == as_last(now);
-        if is_last && record.payment_method_type.as_deref() != paid_by {
-            workspace.contact_mut(contact)?.payment_method_type = paid_by.map(str::to_owned);
-        }
         return Ok(());
     }
     let record = workspace.contact_mut(contact)?;
@@ -125,6 +169,7 @@ pub fn contribute(
         *count = count.saturating_add(1);
     }
     record.refunds = record.refunds.saturating_sub(before.refunds).saturating_add(now.refunds);
+    record.disputes_lost = record.disputes_lost.saturating_sub(before.disputes_lost).saturating_add(now.disputes_lost);
     let (was, is) = (as_last(before), as_last(now));
     let was_edge = was.is_some()
         && was != is
@@ -132,14 +177,21 @@ pub fn contribute(
     if let Some(is) = is {
         record.customer_since = Some(record.customer_since.map_or(is.at, |since| since.min(is.at)));
         if record.last_sale.as_ref().is_none_or(|last| *last <= is) {
-            record.payment_method_type = paid_by.map(str::to_owned);
+            record.payment_method_type = paid_by(now);
             record.last_sale = Some(is);
         }
     }
     if was_edge {
         recount_edges(workspace, contact)?;
     }
-    Ok(())
+    match (&before.subscription, &now.subscription) {
+        (before, now) if before == now => Ok(()),
+        (None, Some(new)) => {
+            add_subscriptions(&mut workspace.contact_mut(contact)?.subscriptions, &alone(new));
+            Ok(())
+        }
+        _ => recount_subscriptions(workspace, contact),
+    }
 }
 
 /// Works out a contact's first and last sale anew from all of its groups. The group that is being changed must have its new
@@ -149,11 +201,11 @@ fn recount_edges(workspace: &mut Workspace<'_>, contact: ContactId) -> BooksResu
     let mut first: Option<Timestamp> = None;
     let mut last: Option<(LastSale, Option<String>)> = None;
     for group in workspace.groups_of(contact)? {
-        let group = workspace.exact_group(group)?;
-        let Some(sale) = as_last(&group.contribution) else { continue };
+        let contribution = &workspace.exact_group(group)?.contribution;
+        let Some(sale) = as_last(contribution) else { continue };
         first = Some(first.map_or(sale.at, |first| first.min(sale.at)));
         if last.as_ref().is_none_or(|(last, _)| *last < sale) {
-            last = Some((sale, payment_method_of(group).map(str::to_owned)));
+            last = Some((sale, paid_by(contribution)));
         }
     }
     let record = workspace.contact_mut(contact)?;

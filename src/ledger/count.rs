@@ -1,10 +1,13 @@
 //! A webhook enters the books: which group of objects it belongs to, what that group now amounts to, and who is to be told.
 
+use std::collections::BTreeSet;
+
 use super::billing::note_billing;
 use super::books::BooksResult;
 use super::fold;
 use super::intake::{Intake, Receipt};
 use super::join::join_groups;
+use super::likeness;
 use super::occasion::{Occasion, Timing};
 use super::people;
 use super::reconcile::reconcile;
@@ -72,6 +75,30 @@ pub fn plan_again(
     Ok(())
 }
 
+/// Plans what a repeat of a webhook adds: nothing, unless the first came through a source whose sales don't count and this one's
+/// do. Then its sale counts now, as if it had come through here first.
+///
+/// # Errors
+/// When the books can't be read.
+pub fn plan_repeat(workspace: &mut Workspace<'_>, rules: &Rules, intake: &Intake, first: WebhookId) -> BooksResult<()> {
+    let Some(interpreted @ Interpreted { meaning: Meaning::Statement(statement), .. }) = &intake.interpreted else {
+        return Ok(());
+    };
+    let Some(mut webhook) = workspace.webhook(first)? else { return Ok(()) };
+    if rules.counts_sales(&webhook.source) {
+        return Ok(());
+    }
+    let here = Webhook { source: intake.source.clone(), ..webhook.clone() };
+    let counted = count(workspace, rules, &here, &interpreted.scope, statement, false)?;
+    webhook.status = Status::Accepted;
+    webhook.group = Some(counted.group);
+    if webhook.business_events != counted.told {
+        webhook.business_events = counted.told;
+        workspace.webhooks_again.push(webhook);
+    }
+    Ok(())
+}
+
 /// Plans that a webhook is only kept, because our own code failed on it.
 pub fn plan_unreadable(workspace: &mut Workspace<'_>, intake: &Intake) -> Receipt {
     let id = workspace.new_webhook_id();
@@ -131,11 +158,13 @@ fn count(
         scope,
         webhook: webhook.id,
         timing: Timing::of(source, webhook.received_at, statement.said_at),
-        counts_sales: source.counts_sales,
+        source,
         again,
     };
     let (group, before) = join_groups(workspace, &occasion, statement)?;
     let record = workspace.group_mut(group)?;
+    // What a source that counts already has counted stays counted, whoever speaks of it next.
+    record.counted |= source.counts_sales;
     let at = match record.objects.binary_search_by(|state| state.object.cmp(&statement.object)) {
         Ok(at) => at,
         Err(at) => {
@@ -144,12 +173,41 @@ fn count(
         }
     };
     fold::fold(&mut record.objects[at], statement, &webhook.provider_id);
-    people::place(workspace, &occasion, group, statement, &before)?;
+    let changed = people::place(workspace, &occasion, group, statement, &before)?;
     let touched = note_billing(workspace, scope, group)?;
-    let told = reconcile(workspace, &occasion, group)?;
-    for other in touched {
-        // Of another group only the kind can have changed; it is for its own webhooks to have it counted.
-        reconcile(workspace, &Occasion { counts_sales: false, again: false, ..occasion }, other)?;
+    let told = reconcile_all(workspace, &occasion, group, touched.into_iter().chain(before.neighbours))?;
+    if let Some(contact) = changed {
+        people::tell_of_change(workspace, &occasion, contact)?;
     }
     Ok(Counted { group, told })
+}
+
+/// Brings a group's books up to date, and those of the groups that a change of it may concern. Returns its business events.
+fn reconcile_all(
+    workspace: &mut Workspace<'_>,
+    occasion: &Occasion<'_>,
+    group: GroupId,
+    concerned: impl Iterator<Item = GroupId>,
+) -> BooksResult<Vec<BusinessEventId>> {
+    let mut groups: BTreeSet<GroupId> = likeness::neighbours(workspace, group)?.into_iter().collect();
+    for other in concerned {
+        let other = workspace.live_group(other)?;
+        groups.insert(other);
+        // Its other half may be the one that tells of the sale.
+        groups.extend(likeness::other_half(workspace, other)?.map(|half| half.group));
+    }
+    if groups.is_empty() {
+        return reconcile(workspace, occasion, group);
+    }
+    groups.insert(group);
+    let mut told = Vec::new();
+    for other in likeness::in_order(workspace, groups)? {
+        if other == group {
+            told = reconcile(workspace, occasion, group)?;
+        } else {
+            // It is for its own webhooks to have missing deliveries added.
+            reconcile(workspace, &Occasion { again: false, ..*occasion }, other)?;
+        }
+    }
+    Ok(told)
 }

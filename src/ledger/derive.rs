@@ -1,8 +1,14 @@
-//! What a group of linked money objects amounts to: one sale at most, its refunds, the failed tries to pay.
+//! What a group of linked money objects amounts to: one sale at most, what was taken back of it, the failed tries to pay.
 //!
 //! A pure function of what is known, so that the order in which it became known can't matter.
 
-use super::{attempts, refunds};
+use std::borrow::Cow;
+
+use super::attempts;
+use super::likeness::Side;
+use super::rules::Count;
+use super::subscriptions;
+use super::taken_back::{self, Origin};
 use crate::model::business_event::{EventFacts, EventKind, Mark, Subject};
 use crate::model::group::{ContributedSale, Contribution, Group, SubscriptionHistory};
 use crate::model::money::Money;
@@ -43,30 +49,76 @@ pub struct Derived {
     pub contribution: Contribution,
 }
 
-/// Works out what a group amounts to. `history` is of the subscription that its invoice bills.
-///
-/// `frozen_id` is the id under which its sale, or a refund of it, has gone out; all of the group's money then carries it.
-pub fn derive(group: &Group, history: Option<&SubscriptionHistory>, frozen_id: Option<&str>) -> Derived {
+/// What a group is derived with, besides its own objects.
+#[derive(Clone, Copy, Default)]
+pub struct Circumstances<'a> {
+    /// The group that likeness pairs it with.
+    pub partner: Option<Partner<'a>>,
+    /// What the subscription that its invoice bills has been billed.
+    pub history: Option<&'a SubscriptionHistory>,
+    /// The id under which its sale, or something taken back of it, has gone out; all of the group's money then carries it.
+    pub frozen_id: Option<&'a str>,
+    /// Which objects make a sale.
+    pub count: Count,
+    /// Whether a one-off sale is known by the merchant's order id.
+    pub order_ids: bool,
+}
+
+/// The other half of a sale, by likeness.
+#[derive(Clone, Copy)]
+pub struct Partner<'a> {
+    /// Its group.
+    pub group: &'a Group,
+    /// Which half the other one is.
+    pub side: Side,
+    /// Whether the sale is told of by this group, and not by the partner.
+    pub leads: bool,
+}
+
+/// Works out what a group amounts to.
+pub fn derive(group: &Group, with: &Circumstances<'_>) -> Derived {
     let mut derived = Derived::default();
-    let facts = group_facts(group);
-    let sale = sale(group, history, &facts, frozen_id);
+    let together = with.partner.map_or(Cow::Borrowed(group), |partner| Cow::Owned(joined(group, partner.group)));
+    // A pair can part again, so its sale is never known by an id that only its payment has.
+    let named_by = match with.partner {
+        Some(Partner { group: partner, side: Side::Goods, .. }) => partner,
+        Some(_) => group,
+        None => &together,
+    };
+    let facts = group_facts(&together);
+    let mut sale = sale(&together, named_by, &facts, with);
+    if let (Some(sale), true) = (&mut sale, with.partner.is_some()) {
+        sale.facts.marks.push(Mark::ByLikeness);
+    }
     let transaction_id =
-        sale.as_ref().and_then(|sale| sale.transaction_id.clone()).or_else(|| frozen_id.map(str::to_owned));
-    let counted = sale.as_ref().filter(|sale| sale.kind.is_sale());
-    let sold = counted.and_then(|sale| sale.amount);
-    derived.contribution.net = sold;
-    derived.contribution.sale = counted.and_then(|sale| {
-        Some(ContributedSale {
-            at: sale.occurred_at,
-            amount: sale.amount?,
-            transaction_id: transaction_id.clone()?,
-            renewal: sale.kind == EventKind::Renewal,
-        })
-    });
-    derived.drafts.extend(sale);
+        sale.as_ref().and_then(|sale| sale.transaction_id.clone()).or_else(|| with.frozen_id.map(str::to_owned));
+    let sold = sale.as_ref().filter(|sale| sale.kind.is_sale()).and_then(|sale| sale.amount);
+    if with.partner.is_none_or(|partner| partner.leads) {
+        derived.contribution.net = sold;
+        derived.contribution.sale = sale.as_ref().filter(|sale| sale.kind.is_sale()).and_then(|sale| {
+            Some(ContributedSale {
+                at: sale.occurred_at,
+                amount: sale.amount?,
+                transaction_id: transaction_id.clone()?,
+                renewal: sale.kind == EventKind::Renewal,
+                payment_method_type: sale.facts.details.payment_method_type.clone(),
+            })
+        });
+        derived.drafts.extend(sale);
+    }
     attempts::derive(group, &facts, &mut derived.drafts);
-    refunds::derive(group, &facts, sold, transaction_id.as_deref(), &mut derived);
+    let origin = Origin { together: &together, sold, transaction_id: transaction_id.as_deref() };
+    taken_back::derive(group, &origin, &facts, &mut derived);
+    subscriptions::derive(group, &facts, &mut derived);
     derived
+}
+
+/// Both halves of a sale as one group, in the order of objects that groups keep.
+fn joined(group: &Group, partner: &Group) -> Group {
+    let mut joined = group.clone();
+    joined.objects.extend(partner.objects.iter().cloned());
+    joined.objects.sort_by(|a, b| a.object.cmp(&b.object));
+    joined
 }
 
 /// The objects of a kind of which something was said.
@@ -85,9 +137,10 @@ pub(super) fn named(group: &Group, kind: ObjectKind) -> Option<&str> {
 }
 
 /// The paid object that says what the sale was.
-fn decisive(group: &Group) -> Option<(&ObjectState, &Paid)> {
-    let paid = |kind, wanted: fn(&ObjectState, &Paid) -> bool| {
+fn decisive(group: &Group, count: Count) -> Option<(&ObjectState, &Paid)> {
+    let paid = |kind: ObjectKind, wanted: fn(&ObjectState, &Paid) -> bool| {
         objects(group, kind)
+            .filter(|_| counts(count, kind))
             .filter_map(|state| state.paid.as_ref().filter(|paid| wanted(state, paid)).map(|paid| (state, paid)))
             .min_by(|a, b| (a.1.at, &a.0.object.id).cmp(&(b.1.at, &b.0.object.id)))
     };
@@ -103,39 +156,36 @@ fn decisive(group: &Group) -> Option<(&ObjectState, &Paid)> {
         .or_else(|| paid(ObjectKind::Session, |session, _| session.subscription.is_some()))
 }
 
+/// Whether an object of a kind makes a sale.
+const fn counts(count: Count, kind: ObjectKind) -> bool {
+    match count {
+        Count::Auto => true,
+        Count::CheckoutAndInvoices => matches!(kind, ObjectKind::Session | ObjectKind::Invoice),
+        Count::PaymentIntents => matches!(kind, ObjectKind::Intent | ObjectKind::Charge),
+    }
+}
+
 /// Whether an invoice over nothing is a subscription's beginning; a later one is only a credit that was used up.
 pub(super) const fn is_start(billing: Billing) -> bool {
     matches!(billing, Billing::SubscriptionStart | Billing::SubscriptionOther)
 }
 
-fn sale(
-    group: &Group,
-    history: Option<&SubscriptionHistory>,
-    facts: &EventFacts,
-    frozen_id: Option<&str>,
-) -> Option<Draft> {
-    let (object, paid) = decisive(group)?;
+fn sale(group: &Group, named_by: &Group, facts: &EventFacts, with: &Circumstances<'_>) -> Option<Draft> {
+    let (object, paid) = decisive(group, with.count)?;
     let occurred_at = group.objects.iter().filter_map(|state| state.paid.as_ref().map(|paid| paid.at)).min()?;
     let billing = objects(group, ObjectKind::Invoice).find_map(|state| state.paid.as_ref()?.billing);
     let mut facts = facts.clone();
     let kind = match billing {
         _ if paid.amount.minor <= 0 => EventKind::TrialStarted,
         Some(billing) if billing.is_subscription() => {
-            subscription_kind(named(group, ObjectKind::Invoice), billing, history)
+            subscription_kind(named(group, ObjectKind::Invoice), billing, with.history)
         }
         _ => EventKind::Purchase,
     };
     if billing == Some(Billing::SubscriptionUpdate) && kind == EventKind::Renewal {
         facts.marks.push(Mark::Upgrade);
     }
-    let strong = group.objects.iter().any(|state| {
-        state.paid.as_ref().is_some_and(|paid| match state.object.kind {
-            ObjectKind::Session => true,
-            ObjectKind::Invoice => paid.billing.is_some_and(Billing::is_subscription),
-            _ => false,
-        })
-    });
-    let transaction_id = frozen_id.unwrap_or_else(|| natural_id(group, billing, object)).to_owned();
+    let transaction_id = with.frozen_id.unwrap_or_else(|| natural_id(named_by, billing, object, with)).to_owned();
     Some(Draft {
         subject: Subject::Sale,
         also: Vec::new(),
@@ -144,19 +194,44 @@ fn sale(
         occurred_at,
         transaction_id: Some(transaction_id),
         amount: Some(paid.amount),
-        strong,
+        strong: with.count != Count::Auto || is_strong(group),
         undone: false,
         facts,
     })
 }
 
+/// Whether some object says by itself what was sold. Where only some kinds of objects count, nothing can be half of another.
+fn is_strong(group: &Group) -> bool {
+    group.objects.iter().any(|state| {
+        state.paid.as_ref().is_some_and(|paid| match state.object.kind {
+            ObjectKind::Session => true,
+            ObjectKind::Invoice => paid.billing.is_some_and(Billing::is_subscription),
+            _ => false,
+        })
+    })
+}
+
 /// Invoice for what a subscription or a lone invoice bills, payment intent for a one-off, else session, else charge.
-fn natural_id<'g>(group: &'g Group, billing: Option<Billing>, object: &'g ObjectState) -> &'g str {
+/// A one-off goes by the merchant's order id where that is asked for; a subscription's would be the same for every period.
+fn natural_id<'g>(
+    group: &'g Group,
+    billing: Option<Billing>,
+    object: &'g ObjectState,
+    with: &Circumstances<'_>,
+) -> &'g str {
     let of_subscription =
         billing.is_some_and(Billing::is_subscription) || group.objects.iter().any(|state| state.subscription.is_some());
+    if with.order_ids && !of_subscription {
+        let speaking = group.objects.iter().filter(|state| speaks_of_buyer(state.object.kind));
+        if let Some(order_id) = speaking.filter_map(|state| state.tags.order_id.as_deref()).next() {
+            return order_id;
+        }
+    }
     let (session, invoice, intent) =
         (named(group, ObjectKind::Session), named(group, ObjectKind::Invoice), named(group, ObjectKind::Intent));
-    let in_order = if of_subscription || session.is_none() {
+    let in_order = if with.count == Count::PaymentIntents {
+        [intent, None, None]
+    } else if of_subscription || session.is_none() {
         [invoice, intent, session]
     } else {
         // A Checkout with `invoice_creation` is a one-off: its invoice only documents it.
@@ -186,12 +261,6 @@ fn subscription_kind(invoice: Option<&str>, billing: Billing, history: Option<&S
 /// Whether what an object carries is about the buyer. A refund's or dispute's metadata is the merchant's own business.
 pub(super) const fn speaks_of_buyer(kind: ObjectKind) -> bool {
     !matches!(kind, ObjectKind::Refund | ObjectKind::Dispute)
-}
-
-/// How a group's sale was paid, as far as its objects tell.
-pub(super) fn payment_method_of(group: &Group) -> Option<&str> {
-    let speaking = group.objects.iter().filter(|state| speaks_of_buyer(state.object.kind));
-    speaking.filter_map(|state| state.details.payment_method_type.as_deref()).next()
 }
 
 /// What the objects of a group say together: what is nearest to the buyer is believed first. (A group keeps its objects in

@@ -2,8 +2,10 @@
 
 use crate::model::money::{Currency, Money};
 use crate::model::statement::{
-    Claim, FailedAttempt, ObjectRef, ObjectState, Paid, Person, RefundState, RefundStatus, Statement, Tags,
+    Claim, DisputeState, DisputeStatus, FailedAttempt, ObjectKind, ObjectRef, ObjectState, Paid, Person, RefundState,
+    RefundStatus, Statement, Tags,
 };
+use crate::model::subscription::{SubscriptionStart, SubscriptionState, SubscriptionStep, ToldChange};
 use crate::model::time::Timestamp;
 
 /// An object of which nothing was said.
@@ -12,12 +14,15 @@ pub fn unheard(object: ObjectRef) -> ObjectState {
         object,
         said_at: Timestamp::EPOCH,
         said_by: String::new(),
+        heard_at: Timestamp::EPOCH,
         links: Vec::new(),
         customer: None,
         subscription: None,
         paid: None,
         failed_attempts: Vec::new(),
         refund: None,
+        dispute: None,
+        life: None,
         details: Default::default(),
         person: Default::default(),
         tags: Default::default(),
@@ -26,15 +31,24 @@ pub fn unheard(object: ObjectRef) -> ObjectState {
 
 /// Adds what one statement says. `event_id` breaks ties of the provider's time.
 ///
-/// A provider's event holds a snapshot of the whole object, so the newest one replaces what older ones described; successes,
-/// failed tries and steps of a refund are never taken back by a later snapshot, nor is what recognises the person by one that names nobody.
+/// A provider's event holds a snapshot of the whole object, so the newest one replaces what older ones described, and an older
+/// one never does. Newest is by the provider's own time; of two of the same time the one with the larger event id. Successes,
+/// failed tries, steps of a refund and a subscription's start, changes and end are never taken back by a later snapshot, nor is
+/// what recognises the person by one that names nobody.
 pub fn fold(state: &mut ObjectState, statement: &Statement, event_id: &str) {
     for link in &statement.links {
         if let Err(at) = state.links.binary_search(link) {
             state.links.insert(at, link.clone());
         }
     }
-    if is_snapshot(statement) && (statement.said_at, event_id) >= (state.said_at, state.said_by.as_str()) {
+    let newest = (statement.said_at, event_id) >= (state.said_at, state.said_by.as_str());
+    if is_snapshot(statement) {
+        state.heard_at = earliest_heard(state, statement.said_at);
+    }
+    if let Claim::Subscription(step) = &statement.claim {
+        fold_life(state, step, statement.said_at, event_id, newest);
+    }
+    if is_snapshot(statement) && newest {
         state.said_at = statement.said_at;
         event_id.clone_into(&mut state.said_by);
         state.subscription.clone_from(&statement.subscription);
@@ -44,7 +58,7 @@ pub fn fold(state: &mut ObjectState, statement: &Statement, event_id: &str) {
         keep_identities(state, statement.customer.as_ref(), &statement.person, &statement.tags);
     }
     match &statement.claim {
-        Claim::Nothing => {}
+        Claim::Nothing | Claim::Subscription(_) => {}
         Claim::Paid(paid) => fold_paid(state, paid),
         Claim::AttemptFailed(attempt) => fold_attempt(state, attempt),
         Claim::Refund(step) => {
@@ -64,17 +78,87 @@ pub fn fold(state: &mut ObjectState, statement: &Statement, event_id: &str) {
                 RefundStatus::NotYet => {}
             }
         }
+        Claim::Dispute(step) => {
+            let at = |status| (step.status == status).then_some(statement.said_at);
+            let told = DisputeState {
+                amount: step.amount,
+                lost_at: at(DisputeStatus::Lost),
+                restored_at: at(DisputeStatus::Restored),
+            };
+            state.dispute = Some(state.dispute.map_or(told, |known| both_disputes(known, told)));
+        }
+    }
+}
+
+/// One dispute as two states of it together describe it.
+fn both_disputes(mine: DisputeState, theirs: DisputeState) -> DisputeState {
+    DisputeState {
+        amount: smaller(mine.amount, theirs.amount),
+        lost_at: [mine.lost_at, theirs.lost_at].into_iter().flatten().min(),
+        restored_at: mine.restored_at.max(theirs.restored_at),
+    }
+}
+
+/// The earlier of an object's first statement and another one.
+fn earliest_heard(state: &ObjectState, said_at: Timestamp) -> Timestamp {
+    if state.said_by.is_empty() { said_at } else { state.heard_at.min(said_at) }
+}
+
+/// Takes a step of a subscription's life in. Its start is the earliest statement in which it runs, its end the earliest that
+/// is told; its terms are the newest statement's. `newest` says whether that is this one.
+fn fold_life(state: &mut ObjectState, step: &SubscriptionStep, at: Timestamp, event_id: &str, newest: bool) {
+    let started = || SubscriptionStart { at, event_id: event_id.to_owned(), terms: step.terms.clone() };
+    let told =
+        || ToldChange { at, event_id: event_id.to_owned(), what: step.changes.clone(), terms: step.terms.clone() };
+    let step = SubscriptionState {
+        start: step.terms.status.is_running().then(started),
+        ended_at: step.ended_at,
+        terms: step.terms.clone(),
+        changes: if step.changes.is_empty() { Vec::new() } else { vec![told()] },
+    };
+    match &mut state.life {
+        Some(life) => join_lives(life, step, newest),
+        None => state.life = Some(step),
+    }
+}
+
+/// One subscription as two states of it together describe it. `newest` says whether the second is the newer.
+fn join_lives(mine: &mut SubscriptionState, theirs: SubscriptionState, newest: bool) {
+    let earlier = |theirs: &SubscriptionStart| {
+        mine.start.as_ref().is_none_or(|mine| (theirs.at, &theirs.event_id) < (mine.at, &mine.event_id))
+    };
+    if let Some(start) = theirs.start.filter(earlier) {
+        mine.start = Some(start);
+    }
+    mine.ended_at = [mine.ended_at, theirs.ended_at].into_iter().flatten().min();
+    if newest {
+        mine.terms = theirs.terms;
+    }
+    for told in theirs.changes {
+        let place = mine.changes.binary_search_by(|known| (known.at, &known.event_id).cmp(&(told.at, &told.event_id)));
+        if let Err(at) = place {
+            mine.changes.insert(at, told);
+        }
     }
 }
 
 /// Adds all of another state of the same object, as when two groups prove to be one.
 pub fn join(state: &mut ObjectState, other: ObjectState) {
+    let newest = (other.said_at, &other.said_by) > (state.said_at, &state.said_by);
+    if !other.said_by.is_empty() {
+        state.heard_at = earliest_heard(state, other.heard_at);
+    }
+    match (&mut state.life, other.life) {
+        (Some(mine), Some(theirs)) => join_lives(mine, theirs, newest),
+        (mine @ None, theirs) => *mine = theirs,
+        (Some(_), None) => {}
+    }
     for link in other.links {
         if let Err(at) = state.links.binary_search(&link) {
             state.links.insert(at, link);
         }
     }
-    if (other.said_at, &other.said_by) > (state.said_at, &state.said_by) {
+    if newest {
         state.said_at = other.said_at;
         state.said_by = other.said_by;
         state.subscription = other.subscription;
@@ -97,6 +181,10 @@ pub fn join(state: &mut ObjectState, other: ObjectState) {
             failed: mine.failed || theirs.failed,
             cancelled: mine.cancelled || theirs.cancelled,
         }),
+        (mine, theirs) => mine.or(theirs),
+    };
+    state.dispute = match (state.dispute, other.dispute) {
+        (Some(mine), Some(theirs)) => Some(both_disputes(mine, theirs)),
         (mine, theirs) => mine.or(theirs),
     };
 }
@@ -125,7 +213,10 @@ fn keep_identities(state: &mut ObjectState, customer: Option<&String>, person: &
 }
 
 /// Whether a statement describes its object; one that only links two others (`invoice_payment.paid`) does not.
-fn is_snapshot(statement: &Statement) -> bool {
+pub(super) fn is_snapshot(statement: &Statement) -> bool {
+    if statement.object.kind == ObjectKind::Subscription {
+        return matches!(statement.claim, Claim::Subscription(_));
+    }
     statement.claim != Claim::Nothing
         || statement.customer.is_some()
         || statement.subscription.is_some()

@@ -4,6 +4,7 @@ use super::books::BooksResult;
 use super::contacts;
 use super::count::object_key;
 use super::fold;
+use super::likeness;
 use super::merging::{give_group, merge_contacts};
 use super::occasion::Occasion;
 use super::people::{self, Before};
@@ -40,6 +41,7 @@ pub fn join_groups(
     let mut before = Before::default();
     for group in &groups {
         before.add(workspace.exact_group(*group)?);
+        before.neighbours.extend(likeness::neighbours(workspace, *group)?);
     }
     let group = match groups.first() {
         Some(first) => *first,
@@ -65,9 +67,10 @@ fn merge_groups(
     let merged = Group { merged_into: Some(survivor), ..Group::new(other, occasion.scope.clone()) };
     let gone = std::mem::replace(workspace.group_mut(other)?, merged);
     if let Some(contact) = gone.contact {
-        contacts::contribute(workspace, contact, &gone.contribution, &Contribution::default(), None)?;
+        contacts::contribute(workspace, contact, &gone.contribution, &Contribution::default())?;
     }
     let record = workspace.group_mut(survivor)?;
+    record.counted |= gone.counted;
     for state in gone.objects {
         match record.objects.binary_search_by(|known| known.object.cmp(&state.object)) {
             Ok(at) => fold::join(&mut record.objects[at], state),
@@ -134,14 +137,29 @@ fn keep_one(
     };
     let second_leads = rank(workspace.business_event(second)?) > rank(workspace.business_event(first)?);
     let (stays, goes) = if second_leads { (second, first) } else { (first, second) };
+    retire(workspace, occasion, stays, goes)?;
+    Ok(stays)
+}
+
+/// A business event of a fact that another one tells of: what is still to be sent of it is withdrawn, and what was told of it is
+/// reported or told anew. Returns whether an event destination had been told of both.
+///
+/// # Errors
+/// When the books can't be read.
+pub(super) fn retire(
+    workspace: &mut Workspace<'_>,
+    occasion: &Occasion<'_>,
+    stays: BusinessEventId,
+    goes: BusinessEventId,
+) -> BooksResult<bool> {
     let twice = tell_only_once(workspace, occasion.rules, stays, goes)?;
     withdraw(workspace, goes)?;
-    if twice {
+    if let Some(destination) = twice {
         let event = workspace.business_event_mut(goes)?;
         if event.subject == Subject::Sale && !event.facts.marks.contains(&Mark::ToldTwice) {
             event.facts.marks.push(Mark::ToldTwice);
-            let notice = Notice::ToldTwice { event: goes, transaction_id: event.transaction_id.clone() };
-            workspace.notices.push(notice);
+            let transaction_id = event.transaction_id.clone();
+            workspace.notices.push(Notice::ToldTwice { event: goes, destination, transaction_id });
         }
     }
     let event = workspace.business_event(goes)?;
@@ -149,7 +167,7 @@ fn keep_one(
         let told = told_contact_destinations(occasion, event);
         tell_again(workspace, occasion.rules, occasion.scope, occasion.webhook, contact, &told)?;
     }
-    Ok(stays)
+    Ok(twice.is_some())
 }
 
 /// The contact destinations that were told of a business event.

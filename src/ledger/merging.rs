@@ -1,10 +1,9 @@
 //! Contacts that prove to be one person, and groups that prove to be somebody else's.
 
 use super::books::BooksResult;
-use super::contacts::{contribute, learn_from};
-use super::derive::payment_method_of;
+use super::contacts::{self, contribute, learn_from};
 use super::occasion::Occasion;
-use super::people::{claims_of, is_person, knows_person};
+use super::people::{claims_of, is_known_at, is_person, knows_person};
 use super::release;
 use super::workspace::Workspace;
 use crate::destinations::Style;
@@ -28,7 +27,7 @@ pub(super) fn merge_contacts(
 ) -> BooksResult<()> {
     let unshared = unshared_by(workspace, survivor, other)?;
     let gone = workspace.contact(other)?.clone();
-    workspace.put_contact(Contact { merged_into: Some(survivor), ..Contact::new(other, gone.mode, gone.created_at) });
+    workspace.put_contact(Contact { merged_into: Some(survivor), ..Contact::new(other, gone.mode) });
     let mut identities = gone.identities.clone();
     identities.extend(unshared);
     for identity in &identities {
@@ -44,9 +43,11 @@ pub(super) fn merge_contacts(
             contact.identities.insert(at, identity);
         }
     }
+    let shown = contact.person.clone();
     if learned {
         learn_from(contact, &gone);
     }
+    let changed = shown != contact.person;
     for sum in gone.totals.iter() {
         contact.totals.add(sum);
     }
@@ -54,15 +55,17 @@ pub(super) fn merge_contacts(
     contact.purchases = contact.purchases.saturating_add(gone.purchases);
     contact.renewals = contact.renewals.saturating_add(gone.renewals);
     contact.refunds = contact.refunds.saturating_add(gone.refunds);
+    contact.disputes_lost = contact.disputes_lost.saturating_add(gone.disputes_lost);
+    contacts::add_subscriptions(&mut contact.subscriptions, &gone.subscriptions);
     contact.customer_since = [contact.customer_since, gone.customer_since].into_iter().flatten().min();
     if gone.last_sale > contact.last_sale {
         contact.last_sale = gone.last_sale;
         contact.payment_method_type = gone.payment_method_type;
     }
-    contact.created_at = contact.created_at.min(gone.created_at);
     let mut outdated = Vec::new();
     for destination in occasion.rules.destinations.iter().filter(|rules| rules.destination.style() == Style::Contact) {
-        if merge_standing(workspace, destination.id, survivor, other)? {
+        let stale = merge_standing(workspace, destination.id, survivor, other)?;
+        if stale || (changed && is_known_at(workspace, destination.id, survivor)?) {
             outdated.push(destination.id);
         }
     }
@@ -161,7 +164,6 @@ pub(super) fn give_group(
         return Ok(());
     }
     let contribution = record.contribution.clone();
-    let paid_by = payment_method_of(record).map(str::to_owned);
     let events: Vec<BusinessEventId> = record.events.iter().map(|(_, id)| *id).collect();
     let from = match from {
         Some(from) => Some(workspace.live_contact(from)?),
@@ -172,9 +174,9 @@ pub(super) fn give_group(
         return Ok(());
     }
     if let Some(from) = from {
-        contribute(workspace, from, &contribution, &Contribution::default(), None)?;
+        contribute(workspace, from, &contribution, &Contribution::default())?;
     }
-    contribute(workspace, to, &Contribution::default(), &contribution, paid_by.as_deref())?;
+    contribute(workspace, to, &Contribution::default(), &contribution)?;
     let mut told = Vec::new();
     for id in events {
         workspace.business_event_mut(id)?.contact = Some(to);

@@ -17,8 +17,8 @@ pub struct Occasion<'a> {
     pub webhook: WebhookId,
     /// When what waits is sent.
     pub timing: Timing,
-    /// Whether the source's sales count.
-    pub counts_sales: bool,
+    /// How the source's events are counted.
+    pub source: SourceRules,
     /// Whether a person asked for it, so that deliveries that are missing are added to what was counted before.
     pub again: bool,
 }

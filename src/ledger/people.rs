@@ -6,15 +6,17 @@
 //! consent, so that it can leave again when it proves to be somebody else's.
 
 use super::books::BooksResult;
-use super::contacts::{Said, learn};
+use super::contacts::{Said, hear, learn};
 use super::derive::speaks_of_buyer;
+use super::fold;
 use super::merging::{give_group, is_somebody, merge_contacts};
 use super::occasion::Occasion;
 use super::release;
 use super::workspace::Workspace;
+use crate::destinations::Style;
 use crate::model::contact::Contact;
 use crate::model::group::Group;
-use crate::model::id::{ContactId, GroupId, Mode, Scope};
+use crate::model::id::{ContactId, DestinationId, GroupId, Mode, Scope};
 use crate::model::identity::{Holder, Identity, IdentityKind};
 use crate::model::statement::{ObjectState, Person, Statement, Tags};
 
@@ -25,6 +27,8 @@ pub struct Before {
     pub parts: Vec<(ContactId, bool)>,
     /// The objects that named nobody, from which no person has learned yet.
     pub unlearned: Vec<ObjectState>,
+    /// The groups that likeness may have paired with them.
+    pub neighbours: Vec<GroupId>,
 }
 
 impl Before {
@@ -106,7 +110,7 @@ pub fn customer_value(scope: &Scope, customer: &str) -> String {
 }
 
 /// Finds the contact of a group that a statement has just been folded into, begins or merges contacts where that is called
-/// for, and lets the contact learn what was said.
+/// for, and lets the contact learn what was said. Returns the contact if what destinations show of the person changed by it.
 ///
 /// # Errors
 /// When the books can't be read.
@@ -131,8 +135,7 @@ pub fn place(
         claim_for(workspace, occasion, contact, claim)?;
     }
     // A group that names its person for the first time brings everything its objects had said so far.
-    learn_all(workspace, occasion, contact, said, &before.unlearned)?;
-    Ok(Some(contact))
+    learn_all(workspace, occasion, contact, said, &before.unlearned)
 }
 
 /// The one contact of everybody whom a group names.
@@ -229,7 +232,7 @@ fn claim_for(
             for group in workspace.groups_of(other)? {
                 let record = workspace.exact_group(group)?;
                 if !knows_person(record) && claims_of(record).contains(&claim) {
-                    let before = Before { parts: Vec::new(), unlearned: record.objects.clone() };
+                    let before = Before { unlearned: record.objects.clone(), ..Before::default() };
                     place_anonymous(workspace, occasion, group, None, &before)?;
                 }
             }
@@ -283,10 +286,10 @@ fn place_anonymous(
         }
     }
     give_group(workspace, occasion, group, contact)?;
-    if person.is_none() {
-        learn_all(workspace, occasion, contact, said, &before.unlearned)?;
+    if person.is_some() {
+        return Ok(None);
     }
-    Ok(Some(contact))
+    learn_all(workspace, occasion, contact, said, &before.unlearned)
 }
 
 fn learn_all(
@@ -295,20 +298,57 @@ fn learn_all(
     contact: ContactId,
     said: Option<&Statement>,
     unlearned: &[ObjectState],
-) -> BooksResult<()> {
+) -> BooksResult<Option<ContactId>> {
     if said.is_none() && unlearned.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let record = workspace.contact_mut(contact)?;
-    let had_address = record.person.email.is_some();
+    let known = record.person.clone();
     for state in unlearned.iter().filter(|state| speaks_of_buyer(state.object.kind)) {
+        if !state.said_by.is_empty() {
+            hear(record, state.heard_at);
+        }
         learn(record, &Said { at: state.said_at, person: &state.person, tags: &state.tags });
     }
     if let Some(said) = said {
+        if fold::is_snapshot(said) {
+            hear(record, said.said_at);
+        }
         learn(record, &Said { at: said.said_at, person: &said.person, tags: &said.tags });
     }
-    if !had_address && record.person.email.is_some() {
+    let (had_address, has_address) = (known.email.is_some(), record.person.email.is_some());
+    let changed = known != record.person;
+    if !had_address && has_address {
         release::wake_for_address(workspace, occasion.rules, contact)?;
     }
-    Ok(())
+    Ok(changed.then_some(contact))
+}
+
+/// Whether a contact destination has been told of a contact.
+pub(super) fn is_known_at(
+    workspace: &mut Workspace<'_>,
+    destination: DestinationId,
+    contact: ContactId,
+) -> BooksResult<bool> {
+    let sync = workspace.existing_sync(destination, contact)?;
+    Ok(sync.is_some_and(|sync| sync.remote_id.is_some() || sync.external_id.is_some()))
+}
+
+/// What is shown of a person changed: the contact destinations that have been told of the person before are told again, unless
+/// what this very command gives them to send says it.
+///
+/// # Errors
+/// When the books can't be read.
+pub fn tell_of_change(workspace: &mut Workspace<'_>, occasion: &Occasion<'_>, contact: ContactId) -> BooksResult<()> {
+    let contact = workspace.live_contact(contact)?;
+    if workspace.is_new_contact(contact) {
+        return Ok(());
+    }
+    let mut told = Vec::new();
+    for destination in occasion.rules.destinations.iter().filter(|rules| rules.destination.style() == Style::Contact) {
+        if is_known_at(workspace, destination.id, contact)? {
+            told.push(destination.id);
+        }
+    }
+    release::tell_again(workspace, occasion.rules, occasion.scope, occasion.webhook, contact, &told)
 }

@@ -8,7 +8,7 @@ use super::workspace::{Notice, Workspace};
 use crate::destinations::Style;
 use crate::model::business_event::BusinessEvent;
 use crate::model::delivery::{Delivery, Rule, Schedule, State};
-use crate::model::id::{BusinessEventId, GroupId};
+use crate::model::id::{BusinessEventId, DestinationId, GroupId};
 use crate::model::time::Timestamp;
 
 /// Gives a business event its deliveries, and lets go those that need not wait any longer. `fresh` says whether destinations
@@ -132,7 +132,7 @@ fn find<'e>(event: &'e mut BusinessEvent, destination: &DestinationRules) -> Opt
 }
 
 /// Sees to it that no event destination that was told of a sale under one business event is told of it under another. Returns
-/// whether both had been told somewhere.
+/// the first that had been told of the other one.
 ///
 /// # Errors
 /// When the books can't be read.
@@ -141,7 +141,7 @@ pub(super) fn tell_only_once(
     rules: &Rules,
     stays: BusinessEventId,
     goes: BusinessEventId,
-) -> BooksResult<bool> {
+) -> BooksResult<Option<DestinationId>> {
     let now = workspace.now;
     let told: Vec<Delivery> = workspace
         .business_event(goes)?
@@ -150,14 +150,14 @@ pub(super) fn tell_only_once(
         .filter(|delivery| delivery.frozen.is_some() && was_told(delivery))
         .cloned()
         .collect();
-    let mut twice = false;
+    let mut twice = None;
     for of_other in told {
         let is_event =
             rules.destination(of_other.destination).is_none_or(|rules| rules.destination.style() == Style::Event);
         if !is_event {
             continue;
         }
-        twice = true;
+        twice = twice.or(Some(of_other.destination));
         let event = workspace.business_event_mut(stays)?;
         match event.deliveries.iter_mut().find(|delivery| delivery.destination == of_other.destination) {
             Some(delivery) if delivery.state == State::Pending && !was_told(delivery) => {

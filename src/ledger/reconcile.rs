@@ -4,15 +4,19 @@ use super::billing::subscription_of;
 use super::books::BooksResult;
 use super::contacts;
 use super::count::object_key;
-use super::derive::{Draft, derive, payment_method_of};
-use super::join::told_contact_destinations;
+use super::derive::{Circumstances, Derived, Draft, Partner, derive, objects};
+use super::join::{retire, told_contact_destinations};
+use super::likeness::{self, OtherHalf};
 use super::occasion::{Occasion, Wait};
 use super::plan;
 use super::release::{self, was_told};
+use super::rules::Count;
 use super::workspace::Workspace;
 use crate::model::business_event::{BusinessEvent, EventFacts, Mark, Subject};
+use crate::model::delivery::{Rule, State};
 use crate::model::group::Group;
 use crate::model::id::{BusinessEventId, DestinationId, GroupId};
+use crate::model::statement::ObjectKind;
 use crate::model::time::Timestamp;
 
 /// A draft with the business event that tells of it.
@@ -33,35 +37,29 @@ pub fn reconcile(
     occasion: &Occasion<'_>,
     group: GroupId,
 ) -> BooksResult<Vec<BusinessEventId>> {
-    // What a source that counts already has counted stays counted, whoever speaks of it next.
-    if !occasion.counts_sales && workspace.exact_group(group)?.events.is_empty() {
+    let record = workspace.exact_group(group)?;
+    // A source whose sales don't count still tells how its subscriptions stand.
+    if !record.counted && objects(record, ObjectKind::Subscription).next().is_none() {
         return Ok(Vec::new());
     }
-    let record = workspace.exact_group(group)?;
-    let subscription = subscription_of(record).map(|subscription| object_key(&record.scope, subscription));
-    let history = match subscription {
-        Some(key) => Some(workspace.subscription(&key)?),
-        None => None,
-    };
-    let frozen_id = frozen_id(workspace, group)?;
-    let derived = derive(workspace.exact_group(group)?, history.as_ref(), frozen_id.as_deref());
+    let other = other_half_of(workspace, occasion, group)?;
+    let derived = derive_now(workspace, occasion, group, other)?;
 
-    let matched = match_events(workspace, occasion, group, derived.drafts)?;
+    let matched = match_events(workspace, occasion, group, other, derived.drafts)?;
     let record = workspace.exact_group(group)?;
     let (contact, before) = (record.contact, record.contribution.clone());
     if before != derived.contribution {
         workspace.group_mut(group)?.contribution.clone_from(&derived.contribution);
     }
     if let Some(contact) = contact {
-        let paid_by = payment_method_of(workspace.exact_group(group)?).map(str::to_owned);
-        contacts::contribute(workspace, contact, &before, &derived.contribution, paid_by.as_deref())?;
+        contacts::contribute(workspace, contact, &before, &derived.contribution)?;
     }
     let mut outdated: Vec<DestinationId> = Vec::new();
     for Matched { id, draft, fresh } in &matched {
         if !workspace.is_new(*id) && revise(workspace, *id, draft)? {
             outdated.extend(told_contact_destinations(occasion, workspace.business_event(*id)?));
         }
-        let wait = wait_of(workspace, occasion, &matched, draft)?;
+        let wait = wait_of(workspace, occasion, &matched, other, draft)?;
         plan::plan_deliveries(workspace, occasion.rules, *id, wait, *fresh)?;
     }
     if let (Some(contact), false) = (contact, outdated.is_empty()) {
@@ -71,14 +69,62 @@ pub fn reconcile(
     Ok(matched.into_iter().map(|matched| matched.id).collect())
 }
 
+/// The other half of a group, by likeness. Where only payments count, there are no halves.
+fn other_half_of(
+    workspace: &mut Workspace<'_>,
+    occasion: &Occasion<'_>,
+    group: GroupId,
+) -> BooksResult<Option<OtherHalf>> {
+    match occasion.source.count {
+        Count::PaymentIntents => Ok(None),
+        Count::Auto | Count::CheckoutAndInvoices => likeness::other_half(workspace, group),
+    }
+}
+
+/// What a group amounts to at this moment.
+fn derive_now(
+    workspace: &mut Workspace<'_>,
+    occasion: &Occasion<'_>,
+    group: GroupId,
+    other: Option<OtherHalf>,
+) -> BooksResult<Derived> {
+    let partner = match other {
+        Some(other) => Some(workspace.exact_group(other.group)?.clone()),
+        None => None,
+    };
+    let record = workspace.exact_group(group)?;
+    let subscription = subscription_of(record).or_else(|| subscription_of(partner.as_ref()?));
+    let subscription = subscription.map(|subscription| object_key(&record.scope, subscription));
+    let history = match subscription {
+        Some(key) => Some(workspace.subscription(&key)?),
+        None => None,
+    };
+    let frozen_id = match other {
+        // A pair can part again: an id that only something taken back has gone out under stays with that half.
+        Some(other) => frozen_id(workspace, if other.leads { group } else { other.group }, true)?,
+        None => frozen_id(workspace, group, false)?,
+    };
+    let partner =
+        other.zip(partner.as_ref()).map(|(other, group)| Partner { group, side: other.side, leads: other.leads });
+    Ok(derive(
+        workspace.exact_group(group)?,
+        &Circumstances {
+            partner,
+            history: history.as_ref(),
+            frozen_id: frozen_id.as_deref(),
+            count: occasion.source.count,
+            order_ids: occasion.source.order_ids,
+        },
+    ))
+}
+
 /// The id under which money of a group has gone out, or is about to: the sale's, else that of its first refund.
-fn frozen_id(workspace: &mut Workspace<'_>, group: GroupId) -> BooksResult<Option<String>> {
-    let money = |subject: &Subject| matches!(subject, Subject::Sale | Subject::Refund(_) | Subject::RefundCameBack(_));
+fn frozen_id(workspace: &mut Workspace<'_>, group: GroupId, only_sale: bool) -> BooksResult<Option<String>> {
     let mut events: Vec<(bool, BusinessEventId)> = workspace
         .exact_group(group)?
         .events
         .iter()
-        .filter(|(subject, _)| money(subject))
+        .filter(|(subject, _)| *subject == Subject::Sale || (subject.is_taken_back() && !only_sale))
         .map(|(subject, id)| (*subject != Subject::Sale, *id))
         .collect();
     events.sort();
@@ -96,6 +142,7 @@ fn match_events(
     workspace: &mut Workspace<'_>,
     occasion: &Occasion<'_>,
     group: GroupId,
+    other: Option<OtherHalf>,
     drafts: Vec<Draft>,
 ) -> BooksResult<Vec<Matched>> {
     let record = workspace.exact_group(group)?;
@@ -111,14 +158,24 @@ fn match_events(
     for (draft, id) in drafts.iter().zip(&mut ids).filter(|(_, id)| id.is_none()) {
         *id = draft.also.iter().find_map(&mut take);
     }
-    let superseded: Vec<BusinessEventId> = known.into_iter().map(|(_, id)| id).collect();
-    for id in superseded {
-        release::withdraw(workspace, id)?;
+    let mut kept = Vec::new();
+    for (subject, id) in known {
+        match other {
+            Some(other) if subject == Subject::Sale && !other.leads => {
+                if absorb(workspace, occasion, other.group, id)? {
+                    kept.push((subject, id));
+                }
+            }
+            _ => release::withdraw(workspace, id)?,
+        }
     }
     let mut matched = Vec::with_capacity(drafts.len());
     for (draft, id) in drafts.into_iter().zip(ids) {
         let (id, fresh) = match id {
-            Some(id) => (id, occasion.again || workspace.business_event(id)?.kind != draft.kind),
+            Some(id) => {
+                let revived = revive(workspace, id)?;
+                (id, revived || occasion.again || workspace.business_event(id)?.kind != draft.kind)
+            }
             None => {
                 let id = workspace.new_business_event_id();
                 let now = workspace.now;
@@ -129,12 +186,48 @@ fn match_events(
         };
         matched.push(Matched { id, draft, fresh });
     }
-    let now = matched.iter().map(|matched| (&matched.draft.subject, matched.id));
-    if !now.eq(workspace.exact_group(group)?.events.iter().map(|(subject, id)| (subject, *id))) {
-        workspace.group_mut(group)?.events =
-            matched.iter().map(|matched| (matched.draft.subject.clone(), matched.id)).collect();
+    let current = matched.iter().map(|matched| (&matched.draft.subject, matched.id));
+    let current = kept.iter().map(|(subject, id)| (subject, *id)).chain(current);
+    if !current.clone().eq(workspace.exact_group(group)?.events.iter().map(|(subject, id)| (subject, *id))) {
+        workspace.group_mut(group)?.events = current.map(|(subject, id)| (subject.clone(), id)).collect();
     }
     Ok(matched)
+}
+
+/// A sale proved to be half of one that another group tells of. Returns whether an event destination had been told of both, which
+/// is reported and remembered, should the halves part again.
+fn absorb(
+    workspace: &mut Workspace<'_>,
+    occasion: &Occasion<'_>,
+    teller: GroupId,
+    absorbed: BusinessEventId,
+) -> BooksResult<bool> {
+    if workspace.business_event(absorbed)?.facts.marks.contains(&Mark::ToldTwice) {
+        return Ok(true);
+    }
+    match workspace.exact_group(teller)?.events.iter().find(|(subject, _)| *subject == Subject::Sale) {
+        Some((_, stays)) => {
+            let stays = *stays;
+            retire(workspace, occasion, stays, absorbed)
+        }
+        None => {
+            release::withdraw(workspace, absorbed)?;
+            Ok(false)
+        }
+    }
+}
+
+/// A sale that had been told beside its other half stands by itself again: what was held back of it goes on.
+fn revive(workspace: &mut Workspace<'_>, id: BusinessEventId) -> BooksResult<bool> {
+    if !workspace.business_event(id)?.facts.marks.contains(&Mark::ToldTwice) {
+        return Ok(false);
+    }
+    let event = workspace.business_event_mut(id)?;
+    event.facts.marks.retain(|mark| *mark != Mark::ToldTwice);
+    event.deliveries.retain(|delivery| {
+        !matches!(delivery.state, State::Suppressed { rule: Rule::Withdrawn, .. }) || was_told(delivery)
+    });
+    Ok(true)
 }
 
 /// How long a business event waits. A refund waits for the sale whose id and attribution it takes.
@@ -142,6 +235,7 @@ fn wait_of(
     workspace: &mut Workspace<'_>,
     occasion: &Occasion<'_>,
     matched: &[Matched],
+    other: Option<OtherHalf>,
     draft: &Draft,
 ) -> BooksResult<Wait> {
     let timing = occasion.timing;
@@ -149,14 +243,20 @@ fn wait_of(
         _ if draft.undone => Wait::Never,
         Subject::Sale if draft.strong => Wait::UntilReady(timing.sale),
         Subject::Sale => Wait::Until(timing.sale),
-        Subject::Refund(_) | Subject::RefundCameBack(_) if !draft.strong => Wait::Until(timing.refund),
-        Subject::Refund(_) | Subject::RefundCameBack(_) => {
-            let sale = matched.iter().find(|matched| matched.draft.subject == Subject::Sale);
+        subject if subject.is_taken_back() && !draft.strong => Wait::Until(timing.refund),
+        subject if subject.is_taken_back() => {
+            let own = matched.iter().find(|matched| matched.draft.subject == Subject::Sale).map(|sale| sale.id);
+            let sale = match (own, other) {
+                (None, Some(other)) => likeness::sale_of(workspace, other.group)?.map(|(_, sale)| sale),
+                (own, _) => own,
+            };
             match sale {
-                Some(sale) if !workspace.business_event(sale.id)?.frozen => Wait::Until(timing.sale),
+                Some(sale) if !workspace.business_event(sale)?.frozen => Wait::Until(timing.sale),
                 _ => Wait::No,
             }
         }
+        // Their time is that of the earliest statement, which may come second.
+        Subject::SubscriptionStarted | Subject::SubscriptionEnded => Wait::Until(timing.sale),
         _ => Wait::No,
     })
 }

@@ -1,6 +1,7 @@
 //! The moment a business event is let go to a destination: what is fixed then, its place in the queue, and taking it back.
 
 use super::books::BooksResult;
+use super::likeness;
 use super::rules::{DestinationRules, Rules};
 use super::workspace::{Notice, Workspace};
 use crate::destinations::{Admission, Style};
@@ -101,16 +102,11 @@ fn freeze(workspace: &mut Workspace<'_>, id: BusinessEventId) -> BooksResult<()>
     Ok(())
 }
 
-/// The sale of a refund, if it is known.
+/// The sale that a refund or dispute takes from, if it is known.
 fn sale_of_refund(workspace: &mut Workspace<'_>, id: BusinessEventId) -> BooksResult<Option<BusinessEventId>> {
     let event = workspace.business_event(id)?;
-    let Some(group) = event.group else { return Ok(None) };
-    if !matches!(event.subject, Subject::Refund(_) | Subject::RefundCameBack(_)) {
-        return Ok(None);
-    }
-    let group = workspace.live_group(group)?;
-    let events = &workspace.exact_group(group)?.events;
-    Ok(events.iter().find(|(subject, _)| *subject == Subject::Sale).map(|(_, id)| *id))
+    let Some(group) = event.group.filter(|_| event.subject.is_taken_back()) else { return Ok(None) };
+    Ok(likeness::sale_of(workspace, group)?.map(|(_, sale)| sale))
 }
 
 /// The browser under which an event destination was told of a refund's sale: the refund is told under the same.

@@ -4,6 +4,7 @@ pub use super::expire::plan_expire;
 
 use super::books::{BooksError, BooksResult};
 use super::contact_result::report_on_contact;
+use super::likeness;
 use super::plan;
 use super::release;
 use super::rules::Rules;
@@ -151,11 +152,11 @@ fn told_after_all(workspace: &mut Workspace<'_>, destination: DestinationId, id:
     }
     let transaction_id = event.transaction_id.clone();
     let group = event.group;
-    workspace.notices.push(Notice::ToldTwice { event: id, transaction_id });
+    workspace.notices.push(Notice::ToldTwice { event: id, destination, transaction_id });
     let Some(group) = group else { return Ok(()) };
-    let group = workspace.live_group(group)?;
-    let sale = workspace.exact_group(group)?.events.iter().find(|(subject, _)| *subject == Subject::Sale);
-    let Some(sale) = sale.map(|(_, sale)| *sale).filter(|sale| *sale != id) else { return Ok(()) };
+    let Some((group, sale)) = likeness::sale_of(workspace, group)?.filter(|(_, sale)| *sale != id) else {
+        return Ok(());
+    };
     if let Some(delivery) = find(workspace.business_event_mut(sale)?, destination)
         && delivery.state == State::Pending
         && !release::was_told(delivery)

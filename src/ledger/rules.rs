@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::destinations::Destination;
 use crate::model::business_event::{BusinessEvent, EventKind};
+pub use crate::model::count::Count;
 use crate::model::delivery::AmbiguousPolicy;
 use crate::model::id::{DestinationId, Mode};
 use crate::model::retry::RetrySchedule;
@@ -28,11 +29,21 @@ pub struct SourceRules {
     pub settle_late: Duration,
     /// Whether its sales count.
     pub counts_sales: bool,
+    /// Which objects make a sale.
+    pub count: Count,
+    /// Whether a one-off sale is known by the merchant's order id, where the metadata tells it.
+    pub order_ids: bool,
 }
 
 impl Default for SourceRules {
     fn default() -> Self {
-        Self { settle: Duration::from_secs(60), settle_late: Duration::from_secs(3600), counts_sales: true }
+        Self {
+            settle: Duration::from_secs(60),
+            settle_late: Duration::from_secs(3600),
+            counts_sales: true,
+            count: Count::Auto,
+            order_ids: false,
+        }
     }
 }
 
@@ -65,6 +76,16 @@ impl DestinationRules {
 }
 
 impl Rules {
+    /// Whether a source's sales count; those of one that is no longer configured do.
+    pub fn counts_sales(&self, source: &str) -> bool {
+        self.sources.get(source).is_none_or(|rules| rules.counts_sales)
+    }
+
+    /// Whether a repeat through a source may count what the first did not.
+    pub fn repeats_may_count(&self, source: &str) -> bool {
+        self.counts_sales(source) && self.sources.values().any(|rules| !rules.counts_sales)
+    }
+
     /// A destination's rules; none when it is no longer configured.
     pub fn destination(&self, id: DestinationId) -> Option<&DestinationRules> {
         self.destinations.iter().find(|rules| rules.id == id)

@@ -79,6 +79,14 @@ impl<'a> Workspace<'a> {
         }
     }
 
+    /// A stored webhook, as it was before this command.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn webhook(&self, id: WebhookId) -> BooksResult<Option<Webhook>> {
+        self.books.webhook(id)
+    }
+
     /// The number of the next webhook.
     pub fn new_webhook_id(&mut self) -> WebhookId {
         self.next.webhook += 1;
@@ -97,7 +105,7 @@ impl<'a> Workspace<'a> {
     pub fn new_contact(&mut self, mode: Mode) -> ContactId {
         let id = ContactId(self.next.contact);
         self.next.contact += 1;
-        self.contacts.put(id, Contact::new(id, mode, self.now));
+        self.contacts.put(id, Contact::new(id, mode));
         id
     }
 
@@ -105,6 +113,11 @@ impl<'a> Workspace<'a> {
     pub fn new_business_event_id(&mut self) -> BusinessEventId {
         self.next.business_event += 1;
         BusinessEventId(self.next.business_event - 1)
+    }
+
+    /// Whether this command began the contact.
+    pub const fn is_new_contact(&self, id: ContactId) -> bool {
+        id.0 >= self.first.contact
     }
 
     /// Whether this command wrote the business event.
@@ -319,10 +332,20 @@ impl<'a> Workspace<'a> {
     /// # Errors
     /// When they can't be read.
     pub fn groups_of(&self, contact: ContactId) -> BooksResult<Vec<GroupId>> {
-        let mut groups = self.books.groups_of(contact, Timestamp::from_millis(i64::MIN), Timestamp::FAR_FUTURE)?;
+        self.groups_of_within(contact, Timestamp::from_millis(i64::MIN), Timestamp::FAR_FUTURE)
+    }
+
+    /// The groups of a contact whose money moved within a span, both ends included; this command's changes included.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub fn groups_of_within(&self, contact: ContactId, from: Timestamp, to: Timestamp) -> BooksResult<Vec<GroupId>> {
+        // Nothing on disk is of a contact that this command began.
+        let mut groups =
+            if self.is_new_contact(contact) { Vec::new() } else { self.books.groups_of(contact, from, to)? };
         for (id, group) in self.groups.known() {
             let listed = groups.iter().position(|known| known == id);
-            let belongs = place(group).is_some_and(|(owner, _, _)| owner == contact);
+            let belongs = place(group).is_some_and(|(owner, at, _)| owner == contact && from <= at && at <= to);
             match listed {
                 Some(at) if !belongs => {
                     groups.remove(at);

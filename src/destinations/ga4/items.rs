@@ -13,7 +13,7 @@ use crate::model::statement::Item;
 /// in `notes`.
 pub fn render(event: &BusinessEvent, kind: &EventKind, default: &DefaultItem, notes: &mut Vec<String>) -> Vec<Value> {
     let mut lines = lines(event);
-    if matches!(kind, EventKind::Refund | EventKind::DisputeLost) && !covers(&lines, event.amount) {
+    if kind.is_money() && !kind.is_sale() && !covers(&lines, event.amount) {
         // Which lines a partial refund is for is not known; claiming all of them would refund more items than were.
         lines.truncate(if lines.len() == 1 { 1 } else { 0 });
         for line in &mut lines {
@@ -38,7 +38,10 @@ fn lines(event: &BusinessEvent) -> Vec<Item> {
     if !facts.details.items.is_empty() {
         return facts.details.items.clone();
     }
-    let (id, name) = (told(&facts.service_id), told(&facts.service_name));
+    let (id, mut name) = (told(&facts.service_id), told(&facts.service_name));
+    if let (None, None, Some(subscription)) = (&id, &name, &facts.subscription) {
+        name = told(&subscription.plan);
+    }
     if id.is_none() && name.is_none() {
         return Vec::new();
     }

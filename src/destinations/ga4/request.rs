@@ -137,6 +137,12 @@ fn descriptions(event: &BusinessEvent, frozen: &Frozen, params: &mut Parameters)
     params.text("lead_id", facts.lead_id.as_deref());
     params.text("lead_source", facts.attribution.utm_source.as_deref());
     params.text("lead_campaign", facts.attribution.utm_campaign.as_deref());
+    if let Some(subscription) = &facts.subscription {
+        let changes: Vec<&str> = subscription.changes.iter().map(|change| change.name()).collect();
+        params.text("subscription_plan", subscription.plan.as_deref());
+        params.text("subscription_status", Some(subscription.status.name()));
+        params.text("subscription_change", Some(&changes.join(",")));
+    }
     if let Some(days) = facts.days_to_conversion {
         params.number("days_to_conversion", days.into());
     }

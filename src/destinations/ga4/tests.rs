@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use super::super::samples::{self, body, done, event, job, money, play, reply, sent, stranger, timed_out};
 use super::*;
 use crate::model::attribution::Consent;
+use crate::model::business_event::{EventFacts, Subject, SubscriptionFacts};
 use crate::model::id::Mode;
 use crate::model::identity::{Identity, IdentityKind};
 use crate::model::statement::Item;
+use crate::model::subscription::{SubscriptionChange, SubscriptionStatus};
 
 fn settings() -> Settings {
     Settings {
@@ -146,6 +148,11 @@ fn every_kind_has_its_name_at_ga4() {
         ("booking_attended", "booking_attended"),
         ("payment_failed", "payment_failed"),
         ("refund_failed", "refund_failed"),
+        ("dispute_reversed", "dispute_reversed"),
+        ("trial_started", "trial_started"),
+        ("subscription_started", "subscription_started"),
+        ("subscription_changed", "subscription_changed"),
+        ("subscription_ended", "subscription_ended"),
         ("webinar_joined", "webinar_joined"),
     ] {
         assert_eq!(request(&event(kind))["events"][0]["name"], name);
@@ -168,6 +175,63 @@ fn a_renewal_is_marked_and_the_frozen_kind_decides() {
     let job = Job { delivery: Some(&delivery), ..job(&events, None, None) };
     let params = body(&sent(ga4.step(&job, &[])))["events"][0]["params"].clone();
     assert!(params.get("sale_type").is_none());
+}
+
+#[test]
+fn what_happens_to_a_subscription_tells_its_plan_and_no_value() {
+    let mut told = event("subscription_changed");
+    told.subject = Subject::SubscriptionChanged("evt_1".into());
+    (told.amount, told.transaction_id) = (None, None);
+    told.facts = EventFacts {
+        attribution: told.facts.attribution,
+        subscription: Some(SubscriptionFacts {
+            id: "sub_1".into(),
+            status: SubscriptionStatus::Active,
+            plan: Some("Pro".into()),
+            price: Some(money(1900, "eur")),
+            changes: vec![SubscriptionChange::Plan, SubscriptionChange::TrialEnded],
+            ends_at: None,
+        }),
+        ..EventFacts::default()
+    };
+    assert_eq!(
+        request(&told)["events"],
+        json!([{
+            "name": "subscription_changed",
+            "timestamp_micros": 1_747_132_561_000_000_i64,
+            "params": {
+                "session_id": "1747130000",
+                "engagement_time_msec": 1,
+                "lead_source": "newsletter",
+                "lead_campaign": "spring",
+                "subscription_plan": "Pro",
+                "subscription_status": "active",
+                "subscription_change": "plan,trial_ended",
+                "event_source": "server",
+                "items": [{"item_name": "Pro", "quantity": 1}],
+            },
+        }])
+    );
+    let facts = told.facts.subscription.as_mut().unwrap();
+    (facts.status, facts.changes) = (SubscriptionStatus::Ended, Vec::new());
+    told.kind = EventKind::SubscriptionEnded;
+    let params = params(&told);
+    assert_eq!(params["subscription_status"], "ended");
+    assert!(params.get("subscription_change").is_none() && params.get("value").is_none());
+}
+
+#[test]
+fn money_that_comes_back_after_all_names_no_more_items_than_its_amount() {
+    for kind in ["refund_failed", "dispute_reversed", "dispute_lost"] {
+        let mut told = event(kind);
+        told.amount = Some(money(2000, "eur"));
+        let item = |name: &str| Item { id: None, name: Some(name.into()), quantity: 1, unit_minor: Some(4975) };
+        told.facts.details.items = vec![item("a"), item("b")];
+        let params = params(&told);
+        assert_eq!((&params["value"], &params["currency"]), (&json!(20), &json!("EUR")), "{kind}");
+        assert_eq!(params["items"].as_array().map(Vec::len), Some(1), "{kind}");
+        assert_eq!(params["items"][0]["price"], 20, "{kind}");
+    }
 }
 
 #[test]

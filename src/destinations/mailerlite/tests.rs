@@ -299,3 +299,16 @@ fn probes_only_read_and_limits_leave_room_for_others() {
     assert_eq!(mailerlite().default_rate_limit().unwrap().to_string(), "100/min");
     assert_eq!(classic.default_rate_limit().unwrap().to_string(), "50/min");
 }
+
+#[test]
+fn the_end_of_a_subscription_updates_the_person_and_joins_no_group() {
+    let mut ended = event("subscription_ended");
+    (ended.amount, ended.transaction_id) = (None, None);
+    let request = first(&mailerlite(), &[ended.clone()], &contact());
+    assert_eq!(lines(std::slice::from_ref(&request)), ["POST https://connect.mailerlite.com/api/subscribers"]);
+    assert!(body(&request).get("groups").is_none());
+    assert_eq!(body(&request)["fields"]["transaction_amount"], 99.5);
+    let classic = MailerLite::new(settings(Api::Classic));
+    let request = first(&classic, &[ended], &contact());
+    assert_eq!(lines(std::slice::from_ref(&request)), ["POST https://api.mailerlite.com/api/v2/subscribers"]);
+}

@@ -25,8 +25,8 @@ pub fn render(job: &Job<'_>, contact: &Contact, external_id: &str, currency: Opt
     text("phone", person.phone.as_ref().map(|phone| phone.as_str()).or_else(|| contact.identity(IdentityKind::Phone)));
     text("name", person.name.as_deref());
     text("pricing_tier", contact.pricing_tier.as_deref());
-    text("lifecycle_stage", Some(contact.stage()));
-    text("customer_since", contact.customer_since.map(|since| since.to_string()).as_deref());
+    text("lifecycle_stage", Some(contact.stage().name()));
+    text("customer_since", contact.became_customer_at().map(|since| since.to_string()).as_deref());
     let touch = campaign_of(contact);
     text("utm_source", touch.utm_source.as_deref());
     text("utm_campaign", touch.utm_campaign.as_deref());
@@ -65,7 +65,7 @@ fn totals(contact: &Contact, currency: Option<Currency>, body: &mut Map<String, 
 fn tags(job: &Job<'_>, contact: &Contact) -> BTreeSet<String> {
     let mut tags = BTreeSet::new();
     let sales = || job.events.iter().filter(|event| event.kind.is_sale());
-    if contact.customer_since.is_some() || sales().next().is_some() {
+    if contact.became_customer_at().is_some() || sales().next().is_some() {
         tags.insert("customer".to_owned());
     }
     let tiers = job.events.iter().map(|event| &event.facts.pricing_tier).chain([&contact.pricing_tier]);

@@ -112,6 +112,71 @@ fn totals_are_exact_in_every_currency() {
 }
 
 #[test]
+fn a_lost_dispute_leaves_what_the_customer_kept_paying() {
+    // The ledger has taken the dispute off; what was spent is told as it is now, whatever the event's own amount.
+    let mut lost = event("dispute_lost");
+    lost.amount = Some(money(5000, "eur"));
+    let (mut jane, known) = (contact(), sync(Some("9"), None));
+    jane.totals = Sums::from_amounts([money(4950, "eur")]);
+    jane.disputes_lost = 1;
+    let events = [lost];
+    let change = sent(crm().step(&job(&events, Some(&jane), Some(&known)), &[]));
+    assert_eq!(
+        body(&change),
+        json!({
+            "external_id": "lead_7",
+            "user_id": "user_3",
+            "email": "jane@example.com",
+            "phone": "+493012345678",
+            "name": "Jane Doe",
+            "last_transaction_id": "pi_1",
+            "last_transaction_amount": 99.5,
+            "last_transaction_date": "2025-05-13T10:36:01.000Z",
+            "total_spent": 49.5,
+            "utm_source": "newsletter",
+            "utm_campaign": "spring",
+            "pricing_tier": "premium",
+            "lifecycle_stage": "customer",
+            "customer_since": "2025-05-13T10:36:01.000Z",
+            "tags": ["customer", "payment_method_card", "pricing_tier_premium"],
+        })
+    );
+}
+
+#[test]
+fn the_stage_follows_sales_and_subscriptions() {
+    let stage = |person: &Contact| {
+        let events = [event("subscription_ended")];
+        let known = sync(Some("9"), None);
+        body(&sent(crm().step(&job(&events, Some(person), Some(&known)), &[])))
+    };
+    let later = |days: u64| samples::SOLD_AT.after(std::time::Duration::from_secs(days * 86_400));
+    let mut person = stranger();
+    assert_eq!(stage(&person)["lifecycle_stage"], "lead");
+    assert!(stage(&person).get("customer_since").is_none());
+    person.subscriptions.running = 1;
+    person.subscriptions.first_started_at = Some(later(1));
+    let told = stage(&person);
+    assert_eq!(
+        (&told["lifecycle_stage"], &told["tags"]),
+        (&json!("customer"), &json!(["customer", "pricing_tier_premium"]))
+    );
+    assert_eq!(told["customer_since"], "2025-05-14T10:36:01.000Z");
+    person.subscriptions.running = 0;
+    person.subscriptions.ended = 1;
+    person.subscriptions.last_ended_at = Some(later(30));
+    let told = stage(&person);
+    assert_eq!(
+        (&told["lifecycle_stage"], &told["tags"]),
+        (&json!("churned"), &json!(["customer", "pricing_tier_premium"]))
+    );
+    person.last_sale = contact().last_sale;
+    assert_eq!(stage(&person)["lifecycle_stage"], "churned", "what was bought before the end keeps nobody");
+    person.last_sale.as_mut().unwrap().at = later(31);
+    assert_eq!(stage(&person)["lifecycle_stage"], "customer");
+}
+
+#[test]
 fn tags_are_the_union_of_what_waits() {
     let mut paid_by_sepa = event("renewal");
     paid_by_sepa.facts.pricing_tier = Some("enterprise".into());

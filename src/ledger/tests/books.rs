@@ -155,7 +155,7 @@ impl Memory {
 
     fn check_contacts(&self) {
         for contact in self.contacts.values() {
-            let mut expected = Contact::new(contact.id, contact.mode, contact.created_at);
+            let mut expected = Contact::new(contact.id, contact.mode);
             let mut sums = Sums::default();
             for group in self.live().filter(|group| group.contact == Some(contact.id)) {
                 assert!(contact.merged_into.is_none(), "{} went and has {}", contact.id, group.id);
@@ -164,6 +164,16 @@ impl Memory {
                     sums
                 });
                 expected.refunds += group.contribution.refunds;
+                expected.disputes_lost += group.contribution.disputes_lost;
+                if let Some(of_group) = &group.contribution.subscription {
+                    let all = &mut expected.subscriptions;
+                    all.running += u32::from(of_group.standing.running);
+                    all.ended += u32::from(of_group.ended_at.is_some());
+                    let starts = [all.first_started_at, of_group.started_at];
+                    all.first_started_at = starts.into_iter().flatten().min();
+                    all.last_ended_at = all.last_ended_at.max(of_group.ended_at);
+                    all.newest = all.newest.clone().max(Some(of_group.standing.clone()));
+                }
                 if let Some(sale) = &group.contribution.sale {
                     *(if sale.renewal { &mut expected.renewals } else { &mut expected.purchases }) += 1;
                     expected.customer_since =
@@ -180,6 +190,12 @@ impl Memory {
             }
             sums.drop_zeros();
             assert_eq!(contact.totals, sums, "{}", contact.id);
+            assert_eq!(
+                (contact.disputes_lost, &contact.subscriptions),
+                (expected.disputes_lost, &expected.subscriptions),
+                "{}",
+                contact.id
+            );
             assert_eq!(
                 (contact.purchases, contact.renewals, contact.refunds, contact.customer_since, &contact.last_sale),
                 (expected.purchases, expected.renewals, expected.refunds, expected.customer_since, &expected.last_sale),

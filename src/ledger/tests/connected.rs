@@ -17,11 +17,12 @@ fn by_intent() -> Event {
 }
 
 fn by_invoice() -> Event {
-    bill("in_1", eur(2000), Billing::SubscriptionStart, "sub_1").customer("cus_1").email(EMAIL)
+    // Too long after the intent to be like it.
+    bill("in_1", eur(2000), Billing::SubscriptionStart, "sub_1").at(200).customer("cus_1").email(EMAIL)
 }
 
 fn link() -> Event {
-    invoice_payment("in_1", "pi_1").at(70)
+    invoice_payment("in_1", "pi_1").at(270)
 }
 
 /// The business event of the sale that an object belongs to.

@@ -6,7 +6,7 @@ use super::orders::orders;
 use super::situations::{Money, Situation, first_bill, situations};
 use super::stripe::{Event, Shape};
 use super::view::view;
-use crate::model::business_event::EventKind;
+use crate::model::business_event::{EventKind, Mark};
 
 /// What the books hold.
 fn money_of(house: &House) -> Money {
@@ -22,10 +22,13 @@ fn money_of(house: &House) -> Money {
             }
             EventKind::Refund => refunds.push((event.occurred_at, event.key.clone(), minor)),
             EventKind::RefundFailed => money.came_back.push(minor),
+            EventKind::DisputeLost => money.disputes_lost.push(minor),
+            EventKind::DisputeReversed => money.disputes_reversed.push(minor),
             EventKind::PaymentFailed => money.failed_tries += 1,
             other => panic!("{other}"),
         }
-        money.marks.extend(event.facts.marks.iter().copied());
+        // Found by likeness or by a link, the money is the same.
+        money.marks.extend(event.facts.marks.iter().copied().filter(|mark| *mark != Mark::ByLikeness));
     }
     sales.sort_by(|a, b| a.2.cmp(&b.2));
     refunds.sort();

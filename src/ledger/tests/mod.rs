@@ -3,9 +3,11 @@
 mod books;
 mod connected;
 mod counting;
+mod customers;
 mod decisions;
 mod destinations;
 mod house;
+mod likeness;
 mod orders;
 mod people;
 mod property;
@@ -14,4 +16,5 @@ mod results;
 mod settling;
 mod situations;
 mod stripe;
+mod subscriptions;
 mod view;

@@ -30,7 +30,7 @@ fn user(event: Event, user: &str) -> Event {
 }
 
 /// The books after events in every order, which must be the same; the last of the houses.
-fn in_every_order(events: &[Event]) -> House {
+pub(super) fn in_every_order(events: &[Event]) -> House {
     let mut expected: Option<Vec<_>> = None;
     let mut last = None;
     for order in orders(events.len(), 200) {

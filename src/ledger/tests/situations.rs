@@ -25,13 +25,19 @@
 //! | a refund that fails | purchase 99.00 | intent | refund 99.00 and that it came back, 99.00 is left |
 //! | a refund cancelled before it counted | purchase 99.00 | intent | nothing |
 //! | refunded beyond the price | purchase 99.00 | intent | refunds 60.00 and 39.00 (capped), nothing is left |
+//! | a dispute that is lost | purchase 99.00 | intent | dispute lost 99.00, nothing is left |
+//! | a dispute that is won, or an inquiry | purchase 99.00 | intent | nothing |
+//! | a lost dispute that is reversed | purchase 99.00 | intent | dispute lost 99.00 and reversed, 99.00 is left |
+//! | refunded in part, then the whole disputed and lost | purchase 99.00 | intent | refund 30.00, dispute lost 69.00 (capped) |
 //! | three tries, the third works | purchase 20.00 | invoice | two failed tries |
 
 use super::stripe::{
-    Event, Shape, bill, charge, charge_captured, charge_said, eur, intent, intent_failed, invoice, invoice_failed,
-    paid_by_card, refund, session, session_failed, session_paid_later, session_unpaid, subscription_session,
+    Event, Shape, bill, charge, charge_captured, charge_said, dispute, eur, intent, intent_failed, invoice,
+    invoice_failed, paid_by_card, refund, session, session_failed, session_paid_later, session_unpaid,
+    subscription_session,
 };
 use crate::model::business_event::Mark;
+use crate::model::statement::DisputeStatus::{Lost, Open, Restored};
 use crate::model::statement::RefundStatus::{Cancelled, Counted, Failed, NotYet};
 use crate::model::statement::{Billing, ObjectKind};
 
@@ -43,6 +49,8 @@ pub struct Money {
     /// Amounts.
     pub refunds: Vec<i64>,
     pub came_back: Vec<i64>,
+    pub disputes_lost: Vec<i64>,
+    pub disputes_reversed: Vec<i64>,
     pub failed_tries: usize,
     /// Left of everything sold.
     pub net: i64,
@@ -63,9 +71,10 @@ fn buyer(events: Vec<Event>) -> Vec<Event> {
     events.into_iter().map(|event| if speaks(&event) { event.customer("cus_1") } else { event }).collect()
 }
 
-/// Refunds and the links of invoices name no customer.
+/// Refunds, disputes and the links of invoices name no customer.
 fn speaks(event: &Event) -> bool {
-    event.statement.object.kind != ObjectKind::Refund && !event.id.starts_with("evt_inpay")
+    !matches!(event.statement.object.kind, ObjectKind::Refund | ObjectKind::Dispute)
+        && !event.id.starts_with("evt_inpay")
 }
 
 fn checkout(_: Shape) -> Vec<Event> {
@@ -342,6 +351,63 @@ pub fn situations() -> Vec<Situation> {
             },
         ),
         row(
+            "a dispute that is lost",
+            |_| {
+                refunded(vec![
+                    dispute("du_1", eur(9900), Open, "ch_1", Some("pi_1")).at(40),
+                    dispute("du_1", eur(9900), Lost, "ch_1", Some("pi_1")).at(50),
+                ])
+            },
+            Money { disputes_lost: vec![9900], net: 0, ..purchase(9900, "pi_1") },
+        ),
+        row(
+            "a dispute that is won",
+            |_| {
+                refunded(vec![
+                    dispute("du_1", eur(9900), Open, "ch_1", Some("pi_1")).at(40),
+                    dispute("du_1", eur(9900), Restored, "ch_1", Some("pi_1")).at(50),
+                ])
+            },
+            purchase(9900, "pi_1"),
+        ),
+        row(
+            "a lost dispute that is reversed",
+            |_| {
+                refunded(vec![
+                    dispute("du_1", eur(9900), Lost, "ch_1", Some("pi_1")).at(50),
+                    dispute("du_1", eur(9900), Restored, "ch_1", Some("pi_1")).at(60),
+                ])
+            },
+            Money { disputes_lost: vec![9900], disputes_reversed: vec![9900], ..purchase(9900, "pi_1") },
+        ),
+        row(
+            "a dispute that is won and lost in the end",
+            |_| {
+                refunded(vec![
+                    dispute("du_1", eur(9900), Restored, "ch_1", Some("pi_1")).at(50),
+                    dispute("du_1", eur(9900), Lost, "ch_1", Some("pi_1")).at(60),
+                ])
+            },
+            Money { disputes_lost: vec![9900], net: 0, ..purchase(9900, "pi_1") },
+        ),
+        row(
+            "refunded in part, then disputed and lost",
+            |_| {
+                refunded(vec![
+                    refund("re_1", eur(3000), Counted, "ch_1", Some("pi_1")).at(40),
+                    dispute("du_1", eur(9900), Lost, "ch_1", Some("pi_1")).at(50),
+                ])
+            },
+            Money {
+                refunds: vec![3000],
+                disputes_lost: vec![6900],
+                net: 0,
+                counts: (1, 0, 1),
+                marks: vec![Mark::Capped],
+                ..purchase(9900, "pi_1")
+            },
+        ),
+        row(
             "a charge without an intent, refunded",
             |_| {
                 buyer(vec![
@@ -359,6 +425,8 @@ pub fn situations() -> Vec<Situation> {
         row(
             "three tries, the third works",
             |shape| {
+                // Without any link each side tells of a try of its own.
+                let shape = if shape == Shape::Unlinked { Shape::New } else { shape };
                 let mut events = first_bill(shape);
                 for (second, charge, number) in [(-900, "ch_a", 1), (-400, "ch_b", 2)] {
                     let mut failed = intent_failed("pi_1", charge, eur(2000)).at(second).email(EMAIL);

@@ -5,8 +5,8 @@ use crate::model::id::{Mode, Scope};
 use crate::model::identity::{Email, Phone};
 use crate::model::money::Money;
 use crate::model::statement::{
-    Billing, Claim, Details, FailedAttempt, ObjectKind, ObjectRef, Paid, Person, RefundStatus, RefundStep, Statement,
-    Tags,
+    Billing, Claim, Details, DisputeStatus, DisputeStep, FailedAttempt, ObjectKind, ObjectRef, Paid, Person,
+    RefundStatus, RefundStep, Statement, Tags,
 };
 use crate::model::time::Timestamp;
 
@@ -21,10 +21,12 @@ pub enum Shape {
     New,
     /// From late 2025 on: the intent names its invoice or session too (`payment_details.order_reference`).
     Referenced,
+    /// Between the two, at an endpoint that was not asked for `invoice_payment.paid`: nothing links them.
+    Unlinked,
 }
 
 impl Shape {
-    pub const ALL: [Self; 3] = [Self::Old, Self::New, Self::Referenced];
+    pub const ALL: [Self; 4] = [Self::Old, Self::New, Self::Referenced, Self::Unlinked];
 }
 
 /// An event as it will come in.
@@ -55,7 +57,7 @@ impl Event {
         match &mut self.statement.claim {
             Claim::Paid(paid) => paid.at = at,
             Claim::AttemptFailed(attempt) => attempt.at = at,
-            Claim::Nothing | Claim::Refund(_) => {}
+            Claim::Nothing | Claim::Refund(_) | Claim::Dispute(_) | Claim::Subscription(_) => {}
         }
         if !self.statement.tags.attribution.is_empty() {
             self.statement.tags.attribution.at = at;
@@ -257,6 +259,17 @@ pub fn refund(id: &str, amount: Money, status: RefundStatus, charge: &str, inten
     }
 }
 
+/// `charge.dispute.created`, `charge.dispute.closed` or `charge.dispute.funds_reinstated`, by where it stands.
+pub fn dispute(id: &str, amount: Money, status: DisputeStatus, charge: &str, intent: Option<&str>) -> Event {
+    let step = DisputeStep { amount, status };
+    let event = event(&format!("du_{status:?}"), ObjectKind::Dispute, id, Claim::Dispute(step));
+    let event = event.link(ObjectKind::Charge, charge);
+    match intent {
+        Some(intent) => event.link(ObjectKind::Intent, intent),
+        None => event,
+    }
+}
+
 /// What an invoice that was paid by an intent comes with, besides itself: intent, charge, the second word of the invoice, and
 /// what links them in this shape.
 pub fn paid_by_card(shape: Shape, bill: Event, intent_id: &str, charge_id: &str) -> Vec<Event> {
@@ -276,6 +289,7 @@ pub fn paid_by_card(shape: Shape, bill: Event, intent_id: &str, charge_id: &str)
             Vec::new()
         }
         Shape::New => vec![invoice_payment(&invoice_id, intent_id)],
+        Shape::Unlinked => Vec::new(),
         Shape::Referenced => {
             intent = intent.link(ObjectKind::Invoice, &invoice_id);
             vec![invoice_payment(&invoice_id, intent_id)]

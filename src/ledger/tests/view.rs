@@ -38,7 +38,7 @@ pub struct ContactView(pub Contact);
 pub fn view(books: &Memory) -> Vec<GroupView> {
     let contact = |id: ContactId| {
         let contact = &books.contacts[&id];
-        ContactView(Contact { id: ContactId(0), created_at: Timestamp::EPOCH, mode: Mode::Live, ..contact.clone() })
+        ContactView(Contact { id: ContactId(0), mode: Mode::Live, ..contact.clone() })
     };
     let mut groups: Vec<GroupView> = books
         .live()
