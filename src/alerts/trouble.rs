@@ -21,6 +21,8 @@ pub enum AlertClass {
     VerificationFailures,
     /// A destination was told of the same money twice, or of money that the books now see otherwise.
     ToldTwice,
+    /// A destination has two records of one person.
+    SecondRecord,
     /// A webhook is stored with an oddity, such as an absent amount, that may have kept money from being counted.
     OddWebhook,
     /// A request was refused and answered 200 all the same, as its source is configured; it is kept.
@@ -39,6 +41,7 @@ impl AlertClass {
             Self::TooOld => "too_old",
             Self::VerificationFailures => "verification_failures",
             Self::ToldTwice => "told_twice",
+            Self::SecondRecord => "second_record",
             Self::OddWebhook => "odd_webhook",
             Self::RefusedWith200 => "refused_with_200",
         }
@@ -48,7 +51,12 @@ impl AlertClass {
     pub const fn requires_manual_review(self) -> bool {
         matches!(
             self,
-            Self::DeliveryFailed | Self::DestinationHeld | Self::ToldTwice | Self::OddWebhook | Self::RefusedWith200
+            Self::DeliveryFailed
+                | Self::DestinationHeld
+                | Self::ToldTwice
+                | Self::SecondRecord
+                | Self::OddWebhook
+                | Self::RefusedWith200
         )
     }
 

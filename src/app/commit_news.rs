@@ -50,6 +50,16 @@ impl CommitNews {
                 let message = format!("{name} no longer takes what happened so long ago; it was not sent");
                 self.report(name, AlertClass::TooOld, message, (transaction_id.clone(), None));
             }
+            Notice::SecondRecord { destination, kept, left_over } => {
+                let name = self.name(*destination);
+                // Some destinations' ids are addresses.
+                let [kept, left_over] = [kept, left_over].map(|id| if id.contains('@') { "(an address)" } else { id });
+                let message = format!(
+                    "{name} has two records of one person: {kept}, which is kept up to date, and {left_over}, which is left as \
+                     it is; merge them there"
+                );
+                self.report(name, AlertClass::SecondRecord, message, (None, None));
+            }
             Notice::ToldTwice { event, destination, transaction_id } => {
                 let name = self.name(*destination);
                 let message = format!(

@@ -83,12 +83,16 @@ impl Deliveries {
 /// Why it is in its state, or when it is tried next.
 pub(super) fn why(row: &Value) -> String {
     if row["state"] != "pending" {
-        return field(row, "reason");
+        let reason = field(row, "reason");
+        return match row["explanation"].as_str() {
+            Some(explanation) => format!("{reason}, {}", super::table::plain(explanation)),
+            None => reason,
+        };
     }
     let next = moment(row, "next_attempt_at");
     match row["waits_for"].as_str() {
         None => next,
-        Some("settling") => format!("{next}, unless its other half comes first"),
+        Some("settling") => format!("{next}, unless what it waits for comes first"),
         Some("next_attempt") => format!("{next}, after a failed attempt"),
         Some("address") => format!("{next}, unless an e-mail address comes first"),
         Some("slow_down") => "soon: the destination asked to be told slower".to_owned(),

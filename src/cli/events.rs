@@ -1,11 +1,11 @@
 //! `tallyhook events`.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::deliveries::{attempts, delivery_line};
+use super::event_page::page;
 use super::flags::{ListFlags, TimeFlags};
 use super::output::{Listing, json_line, list, show};
 use super::table::{Column, field, left, mode, moment, plain};
@@ -31,7 +31,7 @@ pub(super) struct Events {
 enum Command {
     /// Webhooks, newest first
     List(EventsList),
-    /// What one webhook was taken for, what it belongs to, and what became of it
+    /// What one webhook was taken for, what it was joined with and why, and what went where
     Show {
         /// w12, or the provider's own id
         #[arg(value_name = "ID")]
@@ -85,12 +85,12 @@ static COLUMNS: [Column; 8] = [
     left("PROVIDER ID", |row| field(row, "provider_id")),
 ];
 
-/// What it was the first to tell of; what others had told before in brackets.
+/// What it was the first to tell of; what others had told before, or tell of now, in brackets.
 fn kinds(row: &Value) -> String {
     let events = row["business_events"].as_array().into_iter().flatten();
-    let kind = |event: &Value| match event["from_this_event"].as_bool() {
-        Some(false) => format!("({})", field(event, "kind")),
-        _ => field(event, "kind"),
+    let kind = |event: &Value| match event["from_this_event"] == false || event["withdrawn"] == true {
+        true => format!("({})", field(event, "kind")),
+        false => field(event, "kind"),
     };
     let kinds: Vec<String> = events.map(kind).collect();
     if kinds.is_empty() { "-".to_owned() } else { kinds.join(", ") }
@@ -162,83 +162,6 @@ fn replayed(row: &Value) -> String {
     }
     let would = if row["result"] == "would_replay" { "a replay would do this: " } else { "" };
     format!("{id}: {would}{}", done.join("; "))
-}
-
-/// One webhook on one screen.
-fn page(row: &Value, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}  {}  {}  {}", field(row, "id"), field(row, "type"), field(row, "provider_id"), mode(row))?;
-    writeln!(
-        out,
-        "came to {} at {} UTC; {} bytes, {}",
-        field(row, "source"),
-        moment(row, "received_at"),
-        field(row, "body_bytes"),
-        if row["body_kept"] == true { "kept" } else { "past their keeping time" }
-    )?;
-    writeln!(out, "{}: {}", field(row, "status"), field(row, "meaning"))?;
-    for note in row["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        writeln!(out, "note: {}", plain(note))?;
-    }
-    if row["sale"].is_object() {
-        sale(&row["sale"], out)?;
-    }
-    for event in row["business_events"].as_array().into_iter().flatten() {
-        business_event(event, out)?;
-    }
-    Ok(())
-}
-
-fn sale(sale: &Value, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\nbelongs to {} ({})", field(sale, "id"), field(sale, "scope"))?;
-    for object in sale["objects"].as_array().into_iter().flatten() {
-        let mut told = Vec::new();
-        if object["paid"].is_object() {
-            told.push(format!("paid {} at {} UTC", field(&object["paid"], "amount"), moment(&object["paid"], "at")));
-        }
-        if object["refund"].is_object() {
-            told.push(format!("refund of {}", field(&object["refund"], "amount")));
-        }
-        match object["failed_attempts"].as_u64() {
-            Some(1) => told.push("1 failed try".to_owned()),
-            Some(tries) if tries > 1 => told.push(format!("{tries} failed tries")),
-            _ => {}
-        }
-        let told = if told.is_empty() { "named".to_owned() } else { told.join(", ") };
-        writeln!(out, "  {:<15} {}  {told}", field(object, "kind"), field(object, "id"))?;
-    }
-    for why in sale["joined"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        writeln!(out, "  joined: {}", plain(why))?;
-    }
-    if sale["settles_at"].is_string() {
-        writeln!(out, "  waits for its other half until {} UTC", moment(sale, "settles_at"))?;
-    }
-    Ok(())
-}
-
-fn business_event(event: &Value, out: &mut dyn Write) -> io::Result<()> {
-    let first =
-        if event["from_this_event"] == true { String::new() } else { format!(" (from {})", field(event, "event")) };
-    writeln!(
-        out,
-        "\n{} {}  {}  transaction {}{first}\n  key {}",
-        field(event, "id"),
-        field(event, "kind"),
-        field(event, "amount"),
-        field(event, "transaction_id"),
-        field(event, "key")
-    )?;
-    for mark in event["marks"].as_array().into_iter().flatten() {
-        writeln!(out, "  note: {}", field(mark, "sentence"))?;
-    }
-    let deliveries: Vec<&Value> = event["deliveries"].as_array().into_iter().flatten().collect();
-    if deliveries.is_empty() {
-        writeln!(out, "  nobody is told of it")?;
-    }
-    for delivery in deliveries {
-        writeln!(out, "  {}", delivery_line(delivery))?;
-        attempts(delivery, "      ", out)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

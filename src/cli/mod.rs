@@ -4,9 +4,11 @@ mod access;
 mod check;
 mod completions;
 mod consent;
+mod contacts;
 mod deliveries;
 mod demo;
 mod destinations;
+mod event_page;
 mod events;
 mod failed;
 mod flags;
@@ -73,6 +75,8 @@ enum Command {
     Events(events::Events),
     /// What is told to whom
     Deliveries(deliveries::Deliveries),
+    /// What a person bought, and where they stand
+    Contacts(contacts::Contacts),
     /// Deliveries that failed and wait for a decision
     Failed(failed::Failed),
     /// Requests that failed verification, with why
@@ -167,6 +171,7 @@ fn run(command: Command, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(
         Command::Status(command) => command.run(setting, out),
         Command::Events(command) => command.run(setting, out),
         Command::Deliveries(command) => command.run(setting, out),
+        Command::Contacts(command) => command.run(setting, out),
         Command::Failed(command) => command.run(setting, out),
         Command::Rejected(command) => command.run(setting, out),
         Command::Destinations(command) => command.run(setting, out),

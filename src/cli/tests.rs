@@ -99,6 +99,8 @@ fn every_command_of_the_interface_is_there() {
         "events list --since 2026-11-20 --until 2026-11-20T14:00 --odd --after evt_1",
         "deliveries list --all --after b1.2 --source stripe --destination crm --kind refund --state failed",
         "deliveries show b1.2",
+        "contacts show jane@example.com --json",
+        "contacts show c12",
         "failed list --class rejected --destination crm --all",
         "failed list --state failed --after b1.2 --kind purchase --source stripe",
         "failed show b1.2",

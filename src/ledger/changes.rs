@@ -114,6 +114,15 @@ pub enum Notice {
         /// The sale's id.
         transaction_id: Option<String>,
     },
+    /// Two people proved to be one, of whom a destination has two records.
+    SecondRecord {
+        /// Which destination.
+        destination: DestinationId,
+        /// The id of the record that is kept up to date.
+        kept: String,
+        /// The id of the one that is left as it is.
+        left_over: String,
+    },
     /// Two sales proved to be one after both were told.
     ToldTwice {
         /// The business event that was told without need.

@@ -5,7 +5,7 @@ use super::release;
 use super::result::{Report, delivered, fail, find, set_state, use_attempt};
 use super::rules::Rules;
 use super::verdict::{Again, Verdict, judge};
-use super::workspace::Workspace;
+use super::workspace::{Notice, Workspace};
 use crate::model::delivery::{Rule, Schedule, State};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId};
 use crate::model::retry::RetrySchedule;
@@ -37,12 +37,20 @@ pub(super) fn report_on_contact(
     let sync = workspace.sync(report.destination, contact)?;
     sync.schedule.started_at = None;
     // A late result of a contact that proved to be this one must not replace what the survivor is known by.
-    if report.finished.remote_id.is_some() && (sync.remote_id.is_none() || tried == contact) {
-        sync.remote_id.clone_from(&report.finished.remote_id);
+    let mut further = None;
+    match &report.finished.remote_id {
+        Some(id) if tried == contact => sync.remote_id = Some(id.clone()),
+        // The request left before the two proved to be one.
+        Some(id) if sync.find_record(id) => further = Some((sync.remote_id.clone().unwrap_or_default(), id.clone())),
+        _ => {}
     }
     if sync.external_id.is_none() {
         sync.external_id.clone_from(&report.finished.external_id);
     }
+    if let Some((kept, left_over)) = further {
+        workspace.notices.push(Notice::SecondRecord { destination: report.destination, kept, left_over });
+    }
+    let sync = workspace.sync(report.destination, contact)?;
     // What only waits has no reason to be tried before its time, unless news came meanwhile.
     let next_at = match &report.left {
         Some((left, until))

@@ -5,10 +5,12 @@
 //! What destinations are told is rendered from here when it is sent, so the rule holds for them too.
 
 use super::books::BooksResult;
+use super::changes::money_time;
+use super::likeness::WINDOW;
 use super::workspace::Workspace;
 use crate::model::attribution::{Attribution, Consent};
 use crate::model::contact::{ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount, Subscriptions};
-use crate::model::group::{ContributedSubscription, Contribution};
+use crate::model::group::{ContributedSubscription, Contribution, Group};
 use crate::model::id::ContactId;
 use crate::model::statement::{Person, Tags};
 use crate::model::time::Timestamp;
@@ -194,22 +196,52 @@ pub fn contribute(
     }
 }
 
-/// Works out a contact's first and last sale anew from all of its groups. The group that is being changed must have its new
-/// contribution already.
+/// Works out a contact's first and last sale anew from its groups. The group that is being changed must have its new contribution
+/// already.
 fn recount_edges(workspace: &mut Workspace<'_>, contact: ContactId) -> BooksResult<()> {
     let contact = workspace.live_contact(contact)?;
-    let mut first: Option<Timestamp> = None;
-    let mut last: Option<(LastSale, Option<String>)> = None;
-    for group in workspace.groups_of(contact)? {
-        let contribution = &workspace.exact_group(group)?.contribution;
-        let Some(sale) = as_last(contribution) else { continue };
-        first = Some(first.map_or(sale.at, |first| first.min(sale.at)));
-        if last.as_ref().is_none_or(|(last, _)| *last < sale) {
-            last = Some((sale, paid_by(contribution)));
+    let mut edges = Edges::default();
+    let (at_hand, by_time) = workspace.groups_by_time(contact)?;
+    for group in at_hand {
+        edges.add(workspace.exact_group(group)?);
+    }
+    // A sale is as early as the money of its group, or, of two halves that are alike, at most their window earlier. So from
+    // either end a few groups decide.
+    for group in &by_time {
+        let group = workspace.exact_group(*group)?;
+        edges.add(group);
+        if edges.first.is_some_and(|first| money_time(group).is_some_and(|at| at.before(WINDOW) > first)) {
+            break;
+        }
+    }
+    for group in by_time.iter().rev() {
+        let group = workspace.exact_group(*group)?;
+        edges.add(group);
+        if edges.last.as_ref().is_some_and(|(last, _)| money_time(group).is_some_and(|at| at < last.at)) {
+            break;
         }
     }
     let record = workspace.contact_mut(contact)?;
-    record.customer_since = first;
-    (record.last_sale, record.payment_method_type) = last.map_or((None, None), |(sale, paid_by)| (Some(sale), paid_by));
+    record.customer_since = edges.first;
+    (record.last_sale, record.payment_method_type) =
+        edges.last.map_or((None, None), |(sale, paid_by)| (Some(sale), paid_by));
     Ok(())
+}
+
+/// The first and the last of some sales.
+#[derive(Default)]
+struct Edges {
+    first: Option<Timestamp>,
+    /// With how it was paid.
+    last: Option<(LastSale, Option<String>)>,
+}
+
+impl Edges {
+    fn add(&mut self, group: &Group) {
+        let Some(sale) = as_last(&group.contribution) else { return };
+        self.first = Some(self.first.map_or(sale.at, |first| first.min(sale.at)));
+        if self.last.as_ref().is_none_or(|(last, _)| *last < sale) {
+            self.last = Some((sale, paid_by(&group.contribution)));
+        }
+    }
 }

@@ -152,7 +152,7 @@ fn count(
     statement: &Statement,
     again: bool,
 ) -> BooksResult<Counted> {
-    let source = rules.sources.get(&webhook.source).copied().unwrap_or_default();
+    let source = rules.source(&webhook.source);
     let occasion = Occasion {
         rules,
         scope,
@@ -175,7 +175,8 @@ fn count(
     fold::fold(&mut record.objects[at], statement, &webhook.provider_id);
     let changed = people::place(workspace, &occasion, group, statement, &before)?;
     let touched = note_billing(workspace, scope, group)?;
-    let told = reconcile_all(workspace, &occasion, group, touched.into_iter().chain(before.neighbours))?;
+    let paired = likeness::newly_paired(workspace, group, &before.pairs, &before.row)?;
+    let told = reconcile_all(workspace, &occasion, group, touched.into_iter().chain(paired))?;
     if let Some(contact) = changed {
         people::tell_of_change(workspace, &occasion, contact)?;
     }
@@ -189,7 +190,7 @@ fn reconcile_all(
     group: GroupId,
     concerned: impl Iterator<Item = GroupId>,
 ) -> BooksResult<Vec<BusinessEventId>> {
-    let mut groups: BTreeSet<GroupId> = likeness::neighbours(workspace, group)?.into_iter().collect();
+    let mut groups = BTreeSet::new();
     for other in concerned {
         let other = workspace.live_group(other)?;
         groups.insert(other);

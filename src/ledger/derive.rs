@@ -107,8 +107,11 @@ pub fn derive(group: &Group, with: &Circumstances<'_>) -> Derived {
         derived.drafts.extend(sale);
     }
     attempts::derive(group, &facts, &mut derived.drafts);
-    let origin = Origin { together: &together, sold, transaction_id: transaction_id.as_deref() };
-    taken_back::derive(group, &origin, &facts, &mut derived);
+    // Nothing is taken back of what is not counted.
+    if sold.is_some() || decisive(&together, Count::Auto).is_none() || with.count == Count::Auto {
+        let origin = Origin { together: &together, sold, transaction_id: transaction_id.as_deref() };
+        taken_back::derive(group, &origin, &facts, &mut derived);
+    }
     subscriptions::derive(group, &facts, &mut derived);
     derived
 }

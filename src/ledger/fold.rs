@@ -5,8 +5,16 @@ use crate::model::statement::{
     Claim, DisputeState, DisputeStatus, FailedAttempt, ObjectKind, ObjectRef, ObjectState, Paid, Person, RefundState,
     RefundStatus, Statement, Tags,
 };
-use crate::model::subscription::{SubscriptionStart, SubscriptionState, SubscriptionStep, ToldChange};
+use crate::model::subscription::{
+    SubscriptionStart, SubscriptionState, SubscriptionStatus, SubscriptionStep, ToldChange,
+};
 use crate::model::time::Timestamp;
+
+/// Failed tries of one object that are told apart, the earliest: who tries stolen cards on one payment must not fill the books.
+const MOST_ATTEMPTS: usize = 100;
+
+/// Changes of one subscription that are told apart, the newest: seats may be counted anew every hour for years.
+const MOST_CHANGES: usize = 100;
 
 /// An object of which nothing was said.
 pub fn unheard(object: ObjectRef) -> ObjectState {
@@ -112,6 +120,7 @@ fn fold_life(state: &mut ObjectState, step: &SubscriptionStep, at: Timestamp, ev
         || ToldChange { at, event_id: event_id.to_owned(), what: step.changes.clone(), terms: step.terms.clone() };
     let step = SubscriptionState {
         start: step.terms.status.is_running().then(started),
+        unbegun_at: (step.terms.status == SubscriptionStatus::NotBegun).then_some(at),
         ended_at: step.ended_at,
         terms: step.terms.clone(),
         changes: if step.changes.is_empty() { Vec::new() } else { vec![told()] },
@@ -130,6 +139,7 @@ fn join_lives(mine: &mut SubscriptionState, theirs: SubscriptionState, newest: b
     if let Some(start) = theirs.start.filter(earlier) {
         mine.start = Some(start);
     }
+    mine.unbegun_at = [mine.unbegun_at, theirs.unbegun_at].into_iter().flatten().min();
     mine.ended_at = [mine.ended_at, theirs.ended_at].into_iter().flatten().min();
     if newest {
         mine.terms = theirs.terms;
@@ -140,6 +150,7 @@ fn join_lives(mine: &mut SubscriptionState, theirs: SubscriptionState, newest: b
             mine.changes.insert(at, told);
         }
     }
+    mine.changes.drain(..mine.changes.len().saturating_sub(MOST_CHANGES));
 }
 
 /// Adds all of another state of the same object, as when two groups prove to be one.
@@ -245,6 +256,7 @@ fn fold_attempt(state: &mut ObjectState, attempt: &FailedAttempt) {
         None => state.failed_attempts.push(attempt.clone()),
     }
     state.failed_attempts.sort_by(|a, b| (a.at, &a.attempt).cmp(&(b.at, &b.attempt)));
+    state.failed_attempts.truncate(MOST_ATTEMPTS);
 }
 
 /// A refund has one amount; should a provider ever name two, the smaller is the safe one in any order.

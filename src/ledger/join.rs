@@ -41,7 +41,9 @@ pub fn join_groups(
     let mut before = Before::default();
     for group in &groups {
         before.add(workspace.exact_group(*group)?);
-        before.neighbours.extend(likeness::neighbours(workspace, *group)?);
+        let row = likeness::row_of(workspace, *group)?;
+        before.pairs.extend(row.pairs());
+        before.row.extend(row.groups());
     }
     let group = match groups.first() {
         Some(first) => *first,
@@ -133,7 +135,7 @@ fn keep_one(
 ) -> BooksResult<BusinessEventId> {
     let rank = |event: &BusinessEvent| {
         let told = |delivery: &Delivery| delivery.frozen.is_some() && was_told(delivery);
-        (event.deliveries.iter().any(told), event.frozen)
+        (!event.facts.marks.contains(&Mark::Absorbed), event.deliveries.iter().any(told), event.frozen)
     };
     let second_leads = rank(workspace.business_event(second)?) > rank(workspace.business_event(first)?);
     let (stays, goes) = if second_leads { (second, first) } else { (first, second) };

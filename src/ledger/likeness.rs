@@ -5,7 +5,7 @@
 //! later takes it back by itself.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::books::BooksResult;
@@ -13,20 +13,17 @@ use super::changes::money_time;
 use super::derive::{named, objects};
 use super::release::was_told;
 use super::workspace::Workspace;
-use crate::model::business_event::Subject;
+use crate::model::business_event::{Mark, Subject};
 use crate::model::delivery::Delivery;
 use crate::model::group::Group;
-use crate::model::id::{BusinessEventId, ContactId, GroupId, Scope};
+use crate::model::id::{BusinessEventId, GroupId, Scope};
 use crate::model::money::Money;
 use crate::model::statement::ObjectKind;
 use crate::model::time::Timestamp;
 
 /// How far apart the successes of two halves may be, by the provider's own time.
-const WINDOW: Duration = Duration::from_millis(WINDOW_MS);
+pub(super) const WINDOW: Duration = Duration::from_millis(WINDOW_MS);
 const WINDOW_MS: u64 = 120_000;
-/// A customer with more equal payments than this in one unbroken row of windows is a machine: nothing is paired there.
-const MOST_IN_ROW: usize = 256;
-
 /// Which half of a sale a group may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
@@ -54,13 +51,6 @@ struct Common {
     scope: Scope,
     customer: String,
     amount: Money,
-}
-
-/// Two groups that likeness makes one sale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pair {
-    pub goods: GroupId,
-    pub money: GroupId,
 }
 
 /// The other half of a group.
@@ -104,70 +94,102 @@ fn half(group: &Group) -> Option<Half> {
     })
 }
 
-/// Every half in one row with a group: those whose pairing may depend on each other. Empty when the group is no half, or there
-/// are too many.
-fn row_of(workspace: &mut Workspace<'_>, group: GroupId) -> BooksResult<Vec<Half>> {
-    let record = workspace.exact_group(group)?;
-    let (Some(first), Some(contact)) = (half(record), record.contact) else { return Ok(Vec::new()) };
-    let contact = workspace.live_contact(contact)?;
-    let mut row = vec![first];
-    let mut seen = BTreeSet::from([group]);
-    loop {
-        let earliest = row.iter().map(|half| half.at).min().unwrap_or(Timestamp::EPOCH);
-        let latest = row.iter().map(|half| half.at).max().unwrap_or(Timestamp::EPOCH);
-        let found = halves_within(workspace, contact, earliest.before(WINDOW), latest.after(WINDOW), &mut seen)?;
-        let before = row.len();
-        row.extend(found.into_iter().filter(|half| half.common == row[0].common).collect::<Vec<_>>());
-        if row.len() == before {
-            return Ok(row);
-        }
-        if row.len() > MOST_IN_ROW {
-            return Ok(Vec::new());
-        }
-    }
-}
+/// A row of halves: each within the window of one of the other side, so that the pairing of one may depend on any other.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Row(Vec<Half>);
 
-fn halves_within(
-    workspace: &mut Workspace<'_>,
-    contact: ContactId,
-    from: Timestamp,
-    to: Timestamp,
-    seen: &mut BTreeSet<GroupId>,
-) -> BooksResult<Vec<Half>> {
-    let mut found = Vec::new();
-    for group in workspace.groups_of_within(contact, from, to)? {
-        if seen.insert(group) {
-            found.extend(half(workspace.exact_group(group)?));
-        }
-    }
-    Ok(found)
-}
+/// Which group is paired with which, both ways.
+pub(super) type Pairs = BTreeMap<GroupId, GroupId>;
 
-/// The groups whose pairing may depend on a group, itself not among them.
+/// The row that a group is in; empty when it is no half.
 ///
 /// # Errors
 /// When the books can't be read.
-pub(super) fn neighbours(workspace: &mut Workspace<'_>, group: GroupId) -> BooksResult<Vec<GroupId>> {
-    let row = row_of(workspace, group)?;
-    Ok(row.into_iter().map(|half| half.group).filter(|other| *other != group).collect())
-}
-
-/// Pairs what is alike: the nearest in time first, then by invoice id, then by intent id; each side once.
-fn pairs(row: &[Half]) -> Vec<Pair> {
-    let side = |wanted| row.iter().filter(move |half| half.side == wanted);
-    let apart = |goods: &Half, money: &Half| goods.at.millis().abs_diff(money.at.millis());
-    let mut alike: Vec<(&Half, &Half)> = side(Side::Goods)
-        .flat_map(|goods| side(Side::Money).map(move |money| (goods, money)))
-        .filter(|(goods, money)| apart(goods, money) <= WINDOW_MS)
-        .collect();
-    alike.sort_by(|(a, b), (c, d)| (apart(a, b), &a.id, &b.id).cmp(&(apart(c, d), &c.id, &d.id)));
-    let mut pairs: Vec<Pair> = Vec::new();
-    for (goods, money) in alike {
-        if pairs.iter().all(|pair| pair.goods != goods.group && pair.money != money.group) {
-            pairs.push(Pair { goods: goods.group, money: money.group });
+pub(super) fn row_of(workspace: &mut Workspace<'_>, group: GroupId) -> BooksResult<Row> {
+    let record = workspace.exact_group(group)?;
+    let (Some(first), Some(contact)) = (half(record), record.contact) else { return Ok(Row::default()) };
+    let contact = workspace.live_contact(contact)?;
+    let common = first.common.clone();
+    let (mut from, mut to) = (first.at, first.at);
+    let mut row = vec![first];
+    // Halves around that nothing in the row touches so far.
+    let mut apart: Vec<Half> = Vec::new();
+    let mut seen = BTreeSet::from([group]);
+    let mut looked: Option<(Timestamp, Timestamp)> = None;
+    loop {
+        let wanted = (from.before(WINDOW), to.after(WINDOW));
+        for (from, to) in margins(looked, wanted) {
+            for group in workspace.groups_of_within(contact, from, to)? {
+                if seen.insert(group) {
+                    apart.extend(half(workspace.exact_group(group)?).filter(|half| half.common == common));
+                }
+            }
+        }
+        looked = Some(wanted);
+        let before = row.len();
+        while let Some(at) = apart.iter().position(|half| row.iter().any(|member| may_pair(half, member))) {
+            let half = apart.swap_remove(at);
+            (from, to) = (from.min(half.at), to.max(half.at));
+            row.push(half);
+        }
+        if row.len() == before {
+            return Ok(Row(row));
         }
     }
-    pairs
+}
+
+/// What of a span was not looked at yet.
+fn margins(
+    looked: Option<(Timestamp, Timestamp)>,
+    wanted: (Timestamp, Timestamp),
+) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+    let (first, second) = match looked {
+        None => (Some(wanted), None),
+        Some((from, to)) => ((wanted.0 < from).then_some((wanted.0, from)), (wanted.1 > to).then_some((to, wanted.1))),
+    };
+    first.into_iter().chain(second)
+}
+
+fn apart(a: &Half, b: &Half) -> u64 {
+    a.at.millis().abs_diff(b.at.millis())
+}
+
+fn may_pair(a: &Half, b: &Half) -> bool {
+    a.side != b.side && apart(a, b) <= WINDOW_MS
+}
+
+impl Row {
+    /// The groups in it.
+    pub(super) fn groups(&self) -> impl Iterator<Item = GroupId> {
+        self.0.iter().map(|half| half.group)
+    }
+
+    /// The row as it would be without a group.
+    pub(super) fn without(&self, group: GroupId) -> Self {
+        Self(self.0.iter().filter(|half| half.group != group).cloned().collect())
+    }
+
+    /// Pairs what is alike: the nearest in time first, then by invoice id, then by intent id; each side once.
+    pub(super) fn pairs(&self) -> Pairs {
+        let side = |wanted| self.0.iter().filter(move |half| half.side == wanted);
+        let mut alike: Vec<(&Half, &Half)> = side(Side::Goods)
+            .flat_map(|goods| side(Side::Money).map(move |money| (goods, money)))
+            .filter(|(goods, money)| may_pair(goods, money))
+            .collect();
+        alike.sort_by(|(a, b), (c, d)| (apart(a, b), &a.id, &b.id).cmp(&(apart(c, d), &c.id, &d.id)));
+        let mut pairs = Pairs::new();
+        for (goods, money) in alike {
+            if !pairs.contains_key(&goods.group) && !pairs.contains_key(&money.group) {
+                pairs.insert(goods.group, money.group);
+                pairs.insert(money.group, goods.group);
+            }
+        }
+        pairs
+    }
+
+    fn side_of(&self, group: GroupId) -> Option<Side> {
+        self.0.iter().find(|half| half.group == group).map(|half| half.side)
+    }
 }
 
 /// The other half of a group, by likeness, and which of the two tells of the sale: what has gone out stays with the one it has
@@ -177,24 +199,57 @@ fn pairs(row: &[Half]) -> Vec<Pair> {
 /// When the books can't be read.
 pub(super) fn other_half(workspace: &mut Workspace<'_>, group: GroupId) -> BooksResult<Option<OtherHalf>> {
     let row = row_of(workspace, group)?;
-    let Some(pair) = pairs(&row).into_iter().find(|pair| pair.goods == group || pair.money == group) else {
+    let pairs = row.pairs();
+    let Some((other, side)) = pairs.get(&group).and_then(|other| Some((*other, row.side_of(*other)?))) else {
         return Ok(None);
     };
-    let money_leads = gone_out(workspace, pair.money)? > gone_out(workspace, pair.goods)?;
-    Ok(Some(if group == pair.goods {
-        OtherHalf { group: pair.money, side: Side::Money, leads: !money_leads }
-    } else {
-        OtherHalf { group: pair.goods, side: Side::Goods, leads: money_leads }
-    }))
+    let (goods, money) = if side == Side::Money { (group, other) } else { (other, group) };
+    let money_leads = gone_out(workspace, money)? > gone_out(workspace, goods)?;
+    Ok(Some(OtherHalf { group: other, side, leads: money_leads == (group == money) }))
+}
+
+/// The groups whose other half is another one, or none, or one at all, now that `group` has changed. `before` says how those that
+/// it was in one row with were paired.
+///
+/// # Errors
+/// When the books can't be read.
+pub(super) fn newly_paired(
+    workspace: &mut Workspace<'_>,
+    group: GroupId,
+    before: &Pairs,
+    were_in_row: &BTreeSet<GroupId>,
+) -> BooksResult<BTreeSet<GroupId>> {
+    let row = row_of(workspace, group)?;
+    let (now, without) = (row.pairs(), row.without(group).pairs());
+    let mut changed = BTreeSet::new();
+    let mut compare = |member: GroupId, was: Option<&GroupId>, is: Option<&GroupId>| {
+        if was != is {
+            changed.insert(member);
+            changed.extend(was.into_iter().chain(is));
+        }
+    };
+    let members: BTreeSet<GroupId> = row.groups().collect();
+    for member in &members {
+        let was = if were_in_row.contains(member) { before } else { &without };
+        compare(*member, was.get(member), now.get(member));
+    }
+    // Those that are in no row with it any more.
+    for gone in were_in_row.difference(&members) {
+        let gone = workspace.live_group(*gone)?;
+        if !members.contains(&gone) {
+            let is = row_of(workspace, gone)?.pairs().get(&gone).copied();
+            compare(gone, before.get(&gone), is.as_ref());
+        }
+    }
+    // Its own other half learns what is new of it.
+    changed.extend(now.get(&group));
+    changed.remove(&group);
+    Ok(changed)
 }
 
 /// How far a group's sale has gone: told to an event destination, or let go with its id fixed.
 fn gone_out(workspace: &mut Workspace<'_>, group: GroupId) -> BooksResult<(bool, bool)> {
-    let events = &workspace.exact_group(group)?.events;
-    let Some((_, sale)) = events.iter().find(|(subject, _)| *subject == Subject::Sale) else {
-        return Ok((false, false));
-    };
-    let sale = *sale;
+    let Some(sale) = own_sale(workspace, group)? else { return Ok((false, false)) };
     let event = workspace.business_event(sale)?;
     let told = |delivery: &Delivery| delivery.frozen.is_some() && was_told(delivery);
     Ok((event.deliveries.iter().any(told), event.frozen))
@@ -224,10 +279,37 @@ pub(super) fn sale_of(
     group: GroupId,
 ) -> BooksResult<Option<(GroupId, BusinessEventId)>> {
     let group = workspace.live_group(group)?;
-    let holder = match other_half(workspace, group)? {
-        Some(other) if !other.leads => other.group,
-        _ => group,
-    };
-    let events = &workspace.exact_group(holder)?.events;
-    Ok(events.iter().find(|(subject, _)| *subject == Subject::Sale).map(|(_, id)| (holder, *id)))
+    if let Some(own) = own_sale(workspace, group)?
+        && !workspace.business_event(own)?.facts.marks.contains(&Mark::Absorbed)
+    {
+        return Ok(Some((group, own)));
+    }
+    match other_half(workspace, group)? {
+        Some(other) if !other.leads => Ok(own_sale(workspace, other.group)?.map(|sale| (other.group, sale))),
+        _ => Ok(None),
+    }
+}
+
+/// The business event under which a group's sale is told, other than the given one, and the group that holds it.
+///
+/// # Errors
+/// When the books can't be read.
+pub(super) fn rival_sale(
+    workspace: &mut Workspace<'_>,
+    group: GroupId,
+    id: BusinessEventId,
+) -> BooksResult<Option<(GroupId, BusinessEventId)>> {
+    let group = workspace.live_group(group)?;
+    if let Some(own) = own_sale(workspace, group)?.filter(|own| *own != id) {
+        return Ok(Some((group, own)));
+    }
+    match other_half(workspace, group)? {
+        Some(other) => Ok(own_sale(workspace, other.group)?.map(|sale| (other.group, sale))),
+        None => Ok(None),
+    }
+}
+
+fn own_sale(workspace: &mut Workspace<'_>, group: GroupId) -> BooksResult<Option<BusinessEventId>> {
+    let events = &workspace.exact_group(group)?.events;
+    Ok(events.iter().find(|(subject, _)| *subject == Subject::Sale).map(|(_, id)| *id))
 }

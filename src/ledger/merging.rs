@@ -5,7 +5,7 @@ use super::contacts::{self, contribute, learn_from};
 use super::occasion::Occasion;
 use super::people::{claims_of, is_known_at, is_person, knows_person};
 use super::release;
-use super::workspace::Workspace;
+use super::workspace::{Notice, Workspace};
 use crate::destinations::Style;
 use crate::model::contact::Contact;
 use crate::model::delivery::{Schedule, State};
@@ -140,12 +140,24 @@ fn merge_standing(
     sync.pending.sort();
     sync.pending.dedup();
     if sync.remote_id.is_none() && gone.remote_id.is_some() {
-        sync.remote_id = gone.remote_id;
         sync.external_id = gone.external_id.or(sync.external_id.take());
     } else if sync.external_id.is_none() {
         sync.external_id = gone.external_id;
     }
-    Ok(sync.pending.is_empty() && (sync.remote_id.is_some() || sync.external_id.is_some()))
+    let mut further = Vec::new();
+    for id in gone.remote_id.into_iter().chain(gone.left_over) {
+        if sync.find_record(&id) {
+            further.push(id);
+        }
+    }
+    let stale = sync.pending.is_empty() && (sync.remote_id.is_some() || sync.external_id.is_some());
+    let kept = sync.remote_id.clone().unwrap_or_default();
+    workspace.notices.extend(further.into_iter().map(|left_over| Notice::SecondRecord {
+        destination,
+        kept: kept.clone(),
+        left_over,
+    }));
+    Ok(stale)
 }
 
 /// A group proves to be another contact's, or anybody's at all: its money, its events and what of them is pending go there.

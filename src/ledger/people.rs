@@ -5,10 +5,13 @@
 //! anonymous purchases stand by themselves. An anonymous purchase lends its money to a person, but not its name, address or
 //! consent, so that it can leave again when it proves to be somebody else's.
 
+use std::collections::BTreeSet;
+
 use super::books::BooksResult;
 use super::contacts::{Said, hear, learn};
 use super::derive::speaks_of_buyer;
 use super::fold;
+use super::likeness::Pairs;
 use super::merging::{give_group, is_somebody, merge_contacts};
 use super::occasion::Occasion;
 use super::release;
@@ -27,8 +30,10 @@ pub struct Before {
     pub parts: Vec<(ContactId, bool)>,
     /// The objects that named nobody, from which no person has learned yet.
     pub unlearned: Vec<ObjectState>,
-    /// The groups that likeness may have paired with them.
-    pub neighbours: Vec<GroupId>,
+    /// The groups that they were in one row with, and how likeness had paired those.
+    pub row: BTreeSet<GroupId>,
+    /// Which group was paired with which.
+    pub pairs: Pairs,
 }
 
 impl Before {

@@ -118,7 +118,8 @@ fn derive_now(
     ))
 }
 
-/// The id under which money of a group has gone out, or is about to: the sale's, else that of its first refund.
+/// The id under which a group's sale has gone out, or is about to; else that of its first refund, unless that went out under
+/// the id of a half that has parted since.
 fn frozen_id(workspace: &mut Workspace<'_>, group: GroupId, only_sale: bool) -> BooksResult<Option<String>> {
     let mut events: Vec<(bool, BusinessEventId)> = workspace
         .exact_group(group)?
@@ -128,13 +129,27 @@ fn frozen_id(workspace: &mut Workspace<'_>, group: GroupId, only_sale: bool) -> 
         .map(|(subject, id)| (*subject != Subject::Sale, *id))
         .collect();
     events.sort();
-    for (_, id) in events {
+    for (is_taken_back, id) in events {
         let event = workspace.business_event(id)?;
-        if event.frozen {
-            return Ok(event.transaction_id.clone());
+        if !event.frozen {
+            continue;
+        }
+        let frozen = event.transaction_id.clone();
+        let record = workspace.exact_group(group)?;
+        if !is_taken_back || frozen.as_deref().is_some_and(|frozen| bears(record, frozen)) {
+            return Ok(frozen);
         }
     }
     Ok(None)
+}
+
+/// Whether an id is of a group's own objects, of one they name, or the merchant's for them.
+fn bears(group: &Group, id: &str) -> bool {
+    group.objects.iter().any(|state| {
+        state.object.id == id
+            || state.links.iter().any(|link| link.id == id)
+            || state.tags.order_id.as_deref() == Some(id)
+    })
 }
 
 /// Finds the business event of each draft, begins those that are missing, and withdraws what no draft tells of any more.
@@ -194,36 +209,39 @@ fn match_events(
     Ok(matched)
 }
 
-/// A sale proved to be half of one that another group tells of. Returns whether an event destination had been told of both, which
-/// is reported and remembered, should the halves part again.
+/// A sale proved to be half of one that another group tells of. Returns whether it is remembered, should the halves part again or
+/// a success of what is under way make it the one that was told.
 fn absorb(
     workspace: &mut Workspace<'_>,
     occasion: &Occasion<'_>,
     teller: GroupId,
     absorbed: BusinessEventId,
 ) -> BooksResult<bool> {
-    if workspace.business_event(absorbed)?.facts.marks.contains(&Mark::ToldTwice) {
+    let event = workspace.business_event(absorbed)?;
+    let frozen = event.frozen;
+    if event.facts.marks.contains(&Mark::Absorbed) {
         return Ok(true);
     }
     match workspace.exact_group(teller)?.events.iter().find(|(subject, _)| *subject == Subject::Sale) {
         Some((_, stays)) => {
             let stays = *stays;
-            retire(workspace, occasion, stays, absorbed)
+            retire(workspace, occasion, stays, absorbed)?;
         }
-        None => {
-            release::withdraw(workspace, absorbed)?;
-            Ok(false)
-        }
+        None => release::withdraw(workspace, absorbed)?,
     }
+    if frozen {
+        workspace.business_event_mut(absorbed)?.facts.marks.push(Mark::Absorbed);
+    }
+    Ok(frozen)
 }
 
-/// A sale that had been told beside its other half stands by itself again: what was held back of it goes on.
+/// A sale that another group told of tells of itself again: what was held back of it goes on.
 fn revive(workspace: &mut Workspace<'_>, id: BusinessEventId) -> BooksResult<bool> {
-    if !workspace.business_event(id)?.facts.marks.contains(&Mark::ToldTwice) {
+    if !workspace.business_event(id)?.facts.marks.contains(&Mark::Absorbed) {
         return Ok(false);
     }
     let event = workspace.business_event_mut(id)?;
-    event.facts.marks.retain(|mark| *mark != Mark::ToldTwice);
+    event.facts.marks.retain(|mark| !matches!(mark, Mark::Absorbed | Mark::ToldTwice));
     event.deliveries.retain(|delivery| {
         !matches!(delivery.state, State::Suppressed { rule: Rule::Withdrawn, .. }) || was_told(delivery)
     });

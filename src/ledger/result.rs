@@ -143,27 +143,35 @@ pub(super) fn delivered(
 }
 
 /// A sale arrived under a business event that had been withdrawn because it is told under another one: that other one is not
-/// sent to the same destination any more, and people learn of it.
+/// sent to the same destination any more, and people learn of it, unless it is the same sale by likeness and was told once.
 fn told_after_all(workspace: &mut Workspace<'_>, destination: DestinationId, id: BusinessEventId) -> BooksResult<()> {
     let now = workspace.now;
+    let group = workspace.business_event(id)?.group;
+    let rival = match group {
+        Some(group) => likeness::rival_sale(workspace, group, id)?,
+        None => None,
+    };
+    let mut held_back = false;
+    if let Some((home, sale)) = rival {
+        if let Some(delivery) = find(workspace.business_event_mut(sale)?, destination)
+            && delivery.state == State::Pending
+            && !release::was_told(delivery)
+        {
+            release::withdraw_delivery(delivery, now);
+            held_back = true;
+        }
+        plan::note_settling(workspace, home)?;
+    }
     let event = workspace.business_event_mut(id)?;
+    if held_back && event.facts.marks.contains(&Mark::Absorbed) {
+        return Ok(());
+    }
     if !event.facts.marks.contains(&Mark::ToldTwice) {
         event.facts.marks.push(Mark::ToldTwice);
     }
     let transaction_id = event.transaction_id.clone();
-    let group = event.group;
     workspace.notices.push(Notice::ToldTwice { event: id, destination, transaction_id });
-    let Some(group) = group else { return Ok(()) };
-    let Some((group, sale)) = likeness::sale_of(workspace, group)?.filter(|(_, sale)| *sale != id) else {
-        return Ok(());
-    };
-    if let Some(delivery) = find(workspace.business_event_mut(sale)?, destination)
-        && delivery.state == State::Pending
-        && !release::was_told(delivery)
-    {
-        release::withdraw_delivery(delivery, now);
-    }
-    plan::note_settling(workspace, group)
+    Ok(())
 }
 
 /// Gives up a delivery and says so.

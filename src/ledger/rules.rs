@@ -76,6 +76,18 @@ impl DestinationRules {
 }
 
 impl Rules {
+    /// How a source's events are counted. One whose sales don't count leaves it to those that do what makes a sale and what it is
+    /// known by: the books are kept by account, not by source.
+    pub fn source(&self, name: &str) -> SourceRules {
+        let rules = self.sources.get(name).copied().unwrap_or_default();
+        match self.sources.values().find(|other| other.counts_sales) {
+            Some(counting) if !rules.counts_sales => {
+                SourceRules { count: counting.count, order_ids: counting.order_ids, ..rules }
+            }
+            _ => rules,
+        }
+    }
+
     /// Whether a source's sales count; those of one that is no longer configured do.
     pub fn counts_sales(&self, source: &str) -> bool {
         self.sources.get(source).is_none_or(|rules| rules.counts_sales)

@@ -34,7 +34,7 @@ pub(super) fn derive(group: &Group, facts: &EventFacts, derived: &mut Derived) {
         let kind = EventKind::SubscriptionChanged;
         derived.drafts.push(told.draft(subject, kind, &name, change.at, &change.terms, &change.what));
     }
-    if let Some(ended_at) = life.ended_at {
+    if let Some(ended_at) = life.end() {
         // What it was at its end: the newest word says it.
         let terms =
             SubscriptionTerms { status: SubscriptionStatus::Ended, ends_at: Some(ended_at), ..life.terms.clone() };
@@ -93,6 +93,6 @@ fn contribution(state: &ObjectState, life: &SubscriptionState) -> ContributedSub
             plan: life.terms.plan.clone(),
         },
         started_at: life.start.as_ref().map(|start| start.at),
-        ended_at: life.ended_at,
+        ended_at: life.end(),
     }
 }

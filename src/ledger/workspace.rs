@@ -335,6 +335,16 @@ impl<'a> Workspace<'a> {
         self.groups_of_within(contact, Timestamp::from_millis(i64::MIN), Timestamp::FAR_FUTURE)
     }
 
+    /// The groups of a contact: first those that this command has at hand, in no order; then the others, by the time of their
+    /// money.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub fn groups_by_time(&self, contact: ContactId) -> BooksResult<(Vec<GroupId>, Vec<GroupId>)> {
+        let all = self.groups_of(contact)?;
+        Ok(all.into_iter().partition(|id| self.groups.known().any(|(known, _)| known == id)))
+    }
+
     /// The groups of a contact whose money moved within a span, both ends included; this command's changes included.
     ///
     /// # Errors

@@ -256,6 +256,8 @@ pub enum Mark {
     ToldTwice,
     /// The books changed after a destination was told.
     ChangedAfterSent,
+    /// By likeness it is half of a sale that another business event tells of.
+    Absorbed,
 }
 
 impl Mark {
@@ -268,6 +270,7 @@ impl Mark {
             Self::Capped => "capped",
             Self::ToldTwice => "told_twice",
             Self::ChangedAfterSent => "changed_after_sent",
+            Self::Absorbed => "absorbed",
         }
     }
 
@@ -284,6 +287,7 @@ impl Mark {
                 "two sales proved to be one after both had been sent; correct it at the destination by hand"
             }
             Self::ChangedAfterSent => "the provider corrected this after a destination had been told",
+            Self::Absorbed => "half of a sale that is told of under another id (same customer, amount and time)",
         }
     }
 }

@@ -164,6 +164,22 @@ impl Rule {
             Self::Ambiguous => "ambiguous",
         }
     }
+
+    /// The rule as a sentence.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Withdrawn => "it was taken back before it went out",
+            Self::TooOld => "older than the destination takes",
+            Self::NoConsent => "the person did not agree",
+            Self::TestMode => "a test event, and the destination gets live ones (or the other way round)",
+            Self::Unsubscribed => "the person unsubscribed there",
+            Self::Filtered => "the destination does not want this kind",
+            Self::NoClientId => "no client id of a browser is known",
+            Self::NoEmail => "no e-mail address is known",
+            Self::NoContact => "it is not known who the person is",
+            Self::Ambiguous => "it may have arrived, and would not be known as a repeat",
+        }
+    }
 }
 
 /// Why a delivery failed, for a person.
@@ -250,6 +266,8 @@ pub struct ContactSync {
     pub remote_id: Option<String>,
     /// The id under which the person was first made known there; it stays.
     pub external_id: Option<String>,
+    /// Ids of further records that the destination has of the same person, from before that was known. They are left alone.
+    pub left_over: Vec<String>,
 }
 
 impl ContactSync {
@@ -263,7 +281,22 @@ impl ContactSync {
             waiting_since: Timestamp::EPOCH,
             remote_id: None,
             external_id: None,
+            left_over: Vec::new(),
         }
+    }
+
+    /// Takes in the id of a record of a person that proved to be this one. Returns whether it is one more than the record that is
+    /// kept up to date.
+    pub fn find_record(&mut self, id: &str) -> bool {
+        match &self.remote_id {
+            None => self.remote_id = Some(id.to_owned()),
+            Some(known) if known != id && !self.left_over.iter().any(|known| known == id) => {
+                self.left_over.push(id.to_owned());
+                return true;
+            }
+            Some(_) => {}
+        }
+        false
     }
 }
 

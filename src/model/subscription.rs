@@ -1,5 +1,7 @@
 //! The life of one subscription, as its provider tells it.
 
+use std::time::Duration;
+
 use super::money::Money;
 use super::time::Timestamp;
 
@@ -85,10 +87,22 @@ pub enum SubscriptionChange {
     TrialEnded,
 }
 
+/// How long a subscription may be waited for to begin.
+const LONGEST_UNBEGUN: Duration = Duration::from_secs(86_400);
+
 impl SubscriptionState {
     /// Whether it has begun and not ended.
     pub const fn is_running(&self) -> bool {
         self.start.is_some() && self.ended_at.is_none()
+    }
+
+    /// When it ended, if it ever began. One that was never paid for expires within a day (Stripe: subscriptions, `incomplete`); what
+    /// ends later has begun, whether or not we were told.
+    pub fn end(&self) -> Option<Timestamp> {
+        let expired = |ended: Timestamp| {
+            self.start.is_none() && self.unbegun_at.is_some_and(|unbegun| ended.since(unbegun) <= LONGEST_UNBEGUN)
+        };
+        self.ended_at.filter(|ended| !expired(*ended))
     }
 
     /// Where it stands: by the newest statement, but an ended one stays ended.
@@ -118,6 +132,8 @@ impl SubscriptionChange {
 pub struct SubscriptionState {
     /// Of the statements in which it runs the earliest, by the provider's time, then by event.
     pub start: Option<SubscriptionStart>,
+    /// The provider's time of the earliest statement that it had not begun yet.
+    pub unbegun_at: Option<Timestamp>,
     /// The earliest time at which it is said to have ended. An ended subscription never runs again.
     pub ended_at: Option<Timestamp>,
     /// How it stands, by the newest statement.

@@ -9,7 +9,7 @@ use super::filter::wrong;
 use super::live::Live;
 use super::reading::Names;
 use super::request::Request;
-use super::{deliveries, destinations, events, failed, rejected, replay, status};
+use super::{contacts, deliveries, destinations, events, failed, rejected, replay, status};
 use crate::http::admin::{Operator, OperatorError, OperatorRows};
 use crate::ledger::books::BooksError;
 use crate::platform::clock::SharedClock;
@@ -58,6 +58,7 @@ impl Desk {
             Request::EventsReplay { ids, dry_run } => replay::replay(self, ids, dry_run),
             Request::DeliveriesList(list) => deliveries::list(self, list),
             Request::DeliveriesShow { id } => deliveries::show(self, &id),
+            Request::ContactsShow { id } => contacts::show(self, &id),
             Request::FailedList(list) => failed::list(self, list),
             Request::FailedShow { id } => failed::show(self, &id),
             Request::FailedRetry(selection) => failed::retry(self, selection),

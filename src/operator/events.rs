@@ -80,7 +80,8 @@ pub(super) fn show(desk: &Desk, id: &str) -> Result<OperatorRows, OperatorError>
     let snapshot = desk.snapshot()?;
     let webhook = find(desk, &snapshot, id)?;
     let reading = Reading::new(desk, &snapshot, &names)?;
-    Ok(one(story::tell(&reading, &webhook)?))
+    let rules = desk.configured().source(&webhook.source).map(|source| source.rules);
+    Ok(one(story::tell(&reading, &webhook, rules, desk.clock.now())?))
 }
 
 /// The webhook that a person means: our number, or the provider's id at any configured provider.

@@ -5,6 +5,7 @@
 //! personal data.
 
 mod configured;
+mod contacts;
 mod deliveries;
 mod desk;
 mod destinations;
@@ -12,8 +13,10 @@ mod events;
 mod failed;
 mod filter;
 mod live;
+mod objects;
 mod pages;
 mod reading;
+mod reasons;
 mod rejected;
 mod replay;
 mod request;

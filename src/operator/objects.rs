@@ -33,7 +33,8 @@ pub(super) fn only_named(group: &Group) -> Vec<Value> {
         }
     }
     named.sort();
-    let row = |(object, by): (&ObjectRef, Vec<&str>)| json!({"kind": name(object.kind), "id": object.id, "named_by": by});
+    let row =
+        |(object, by): (&ObjectRef, Vec<&str>)| json!({"kind": name(object.kind), "id": object.id, "named_by": by});
     named.into_iter().take(MOST_OBJECTS).map(row).collect()
 }
 
@@ -177,9 +178,8 @@ mod tests {
 
     #[test]
     fn refunds_say_where_they_stand() {
-        let state = |counted, failed, cancelled| {
-            refund(&RefundState { amount: eur(2000), at: AT, counted, failed, cancelled })
-        };
+        let state =
+            |counted, failed, cancelled| refund(&RefundState { amount: eur(2000), at: AT, counted, failed, cancelled });
         assert_eq!(state(true, false, false), "refund of 20.00 EUR at 2026-09-21 14:13:20 UTC");
         assert!(state(true, true, false).contains("came back"));
         assert!(state(true, false, true).contains("came back"));

@@ -8,7 +8,7 @@ use super::desk::{Desk, broken, unread};
 use crate::http::admin::OperatorError;
 use crate::ledger::books::Books;
 use crate::ledger::workspace::Target;
-use crate::model::business_event::BusinessEvent;
+use crate::model::business_event::{BusinessEvent, Mark};
 use crate::model::delivery::{ContactSync, Delivery, Schedule, Standing, State};
 use crate::model::id::{ContactId, DeliveryId, DestinationId, Mode};
 use crate::model::money::Money;
@@ -53,6 +53,7 @@ impl<'a> Reading<'a> {
                     "key": event.key,
                     "amount": amount(event.amount),
                     "from_this_event": event.webhook == webhook.id,
+                    "withdrawn": self.is_withdrawn(&event)?,
                 }));
             }
         }
@@ -69,6 +70,15 @@ impl<'a> Reading<'a> {
             "group": webhook.group.map(|group| group.to_string()),
             "business_events": business_events,
         }))
+    }
+
+    /// Whether the books tell of a business event's fact by another event, or no longer.
+    fn is_withdrawn(&self, event: &BusinessEvent) -> Result<bool, OperatorError> {
+        let Some(group) = event.group else { return Ok(false) };
+        let group = self.snapshot.group(group).map_err(unread)?;
+        let is_listed = group.is_some_and(|group| group.events.iter().any(|(_, id)| *id == event.id));
+        let told_elsewhere = |mark: &Mark| matches!(mark, Mark::Absorbed | Mark::ToldTwice);
+        Ok(!is_listed || event.facts.marks.iter().any(told_elsewhere))
     }
 
     /// A delivery as lists show it.
@@ -102,6 +112,7 @@ impl<'a> Reading<'a> {
             State::Delivered { at } => row["since"] = json!(time(*at)),
             State::Suppressed { rule, at } => {
                 row["reason"] = json!(rule.name());
+                row["explanation"] = json!(rule.sentence());
                 row["since"] = json!(time(*at));
             }
             State::Failed { failure, at } => {
@@ -135,6 +146,23 @@ impl<'a> Reading<'a> {
             id = other;
         }
         Ok(Some(id))
+    }
+
+    /// How a contact stands with each contact destination that knows it.
+    pub(super) fn standings_of(&self, contact: ContactId) -> Result<Vec<Value>, OperatorError> {
+        let mut rows = Vec::new();
+        for (id, name) in self.names {
+            let Some(sync) = self.sync(*id, Some(contact))? else { continue };
+            rows.push(json!({
+                "destination": name,
+                // Some destinations know people by their address, which is not shown.
+                "remote_id": sync.remote_id.filter(|id| !id.contains('@')),
+                "left_over": sync.left_over.into_iter().filter(|id| !id.contains('@')).collect::<Vec<_>>(),
+                "pending": sync.pending.len(),
+                "next_attempt_at": (!sync.pending.is_empty()).then(|| time(sync.schedule.due_at)),
+            }));
+        }
+        Ok(rows)
     }
 
     /// When a delivery is tried. What waits for its contact's synchronisation goes by that.
@@ -191,7 +219,7 @@ impl<'a> Reading<'a> {
     /// this delivery waited are its own.
     fn attempts(&self, event: &BusinessEvent, delivery: &Delivery) -> Result<Vec<AttemptRow>, OperatorError> {
         let own = self.snapshot.attempts(delivery.destination, Target::Event(event.id)).map_err(broken)?;
-        if !own.is_empty() {
+        if !own.is_empty() || delivery.schedule.settling {
             return Ok(own);
         }
         let survivor = self.survivor(event.contact)?;

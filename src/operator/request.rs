@@ -38,6 +38,12 @@ pub enum Request {
         /// `b12.3`.
         id: String,
     },
+    /// What is known of a person's purchases: a row for each mode in which there is one.
+    #[serde(rename = "contacts.show")]
+    ContactsShow {
+        /// An e-mail address, a phone number, a lead id, a user id, a customer's id, or `c12`.
+        id: String,
+    },
     /// The failed queue, oldest first.
     #[serde(rename = "failed.list")]
     FailedList(List),
@@ -100,6 +106,7 @@ impl Request {
             | Self::EventsShow { .. }
             | Self::DeliveriesList(_)
             | Self::DeliveriesShow { .. }
+            | Self::ContactsShow { .. }
             | Self::FailedList(_)
             | Self::FailedShow { .. }
             | Self::RejectedList(_)

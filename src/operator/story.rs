@@ -1,38 +1,69 @@
-//! One webhook explained: what came, what it was taken for, what it belongs to, and what became of it.
+//! One webhook explained: what came, what it was taken for, what it was joined with and why, and what became of it.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::desk::{broken, unread};
+use super::objects::{MOST_OBJECTS, heard, only_named};
 use super::reading::{Reading, amount, marks, time};
+use super::reasons::Known;
 use crate::http::admin::OperatorError;
 use crate::ledger::books::Books;
-use crate::model::business_event::{BusinessEvent, Mark};
+use crate::ledger::pairing::{Pairing, pairing};
+use crate::ledger::rules::{Count, SourceRules};
+use crate::model::business_event::{BusinessEvent, Mark, Subject};
 use crate::model::delivery::State;
 use crate::model::group::Group;
 use crate::model::id::{BusinessEventId, GroupId};
-use crate::model::statement::{ObjectKind, ObjectState};
-use crate::model::webhook::{Status, Webhook};
+use crate::model::time::Timestamp;
+use crate::model::webhook::Webhook;
 
-/// Objects of a group that are listed at most; a sale has a handful.
-const MOST_OBJECTS: usize = 50;
+/// A business event with its place in the books of now.
+pub(super) struct Told {
+    pub(super) event: BusinessEvent,
+    /// The group that it is of now.
+    group: Option<GroupId>,
+    /// Whether the books tell of that fact by another event, or no longer.
+    pub(super) is_withdrawn: bool,
+    /// That other event.
+    replaced_by: Option<BusinessEventId>,
+}
 
-/// The whole story as one row; it holds all that the row of a list does.
-pub(super) fn tell(reading: &Reading<'_>, webhook: &Webhook) -> Result<Value, OperatorError> {
+/// The other half of a sale, by likeness.
+struct OtherHalf {
+    group: Group,
+    pairing: Pairing,
+}
+
+/// The whole story as one row; it holds all that the row of a list does. `rules` are those of the webhook's source, if it is
+/// still configured.
+pub(super) fn tell(
+    reading: &Reading<'_>,
+    webhook: &Webhook,
+    rules: Option<SourceRules>,
+    now: Timestamp,
+) -> Result<Value, OperatorError> {
     let mut row = reading.event_row(webhook)?;
-    let group = group_of(reading, webhook)?;
-    let events = events_of(reading, webhook, group.as_ref())?;
+    let group = live_group(reading, webhook.group)?;
+    let other = match (&group, rules.map(|rules| rules.count)) {
+        (Some(group), Some(Count::Auto | Count::CheckoutAndInvoices) | None) => other_half(reading, group, now)?,
+        _ => None,
+    };
+    let told = told(reading, webhook, group.as_ref(), other.as_ref())?;
+    let teller = other.as_ref().filter(|other| !other.pairing.leads).map(|other| other.group.id);
+    let known = Known { webhook, group: group.as_ref(), teller, rules, told: &told };
     row["mark"] = json!(webhook.mark);
     row["body_bytes"] = json!(webhook.body_bytes);
     row["body_kept"] = json!(has_body(reading, webhook)?);
-    row["meaning"] = json!(meaning(webhook, &events));
-    row["sale"] = group.as_ref().map_or(Value::Null, |group| group_row(group, &events));
-    let mut told = Vec::with_capacity(events.len());
-    for event in &events {
-        told.push(event_story(reading, event, webhook)?);
+    row["meaning"] = json!(known.meaning());
+    row["why_nothing"] = json!(known.why_nothing());
+    row["sale"] = group.as_ref().map_or(Value::Null, |group| group_row(group, other.as_ref(), &told));
+    let mut events = Vec::with_capacity(told.len());
+    for told in &told {
+        events.push(event_story(reading, told, webhook)?);
     }
-    row["business_events"] = Value::Array(told);
+    row["business_events"] = Value::Array(events);
     Ok(row)
 }
 
@@ -41,9 +72,9 @@ fn has_body(reading: &Reading<'_>, webhook: &Webhook) -> Result<bool, OperatorEr
     Ok(reading.snapshot.body(webhook.id, limit).map_err(broken)?.is_some())
 }
 
-/// The group as it is today, through those it was merged into.
-fn group_of(reading: &Reading<'_>, webhook: &Webhook) -> Result<Option<Group>, OperatorError> {
-    let mut next: Option<GroupId> = webhook.group;
+/// A group as it is today, through those it was merged into.
+pub(super) fn live_group(reading: &Reading<'_>, id: Option<GroupId>) -> Result<Option<Group>, OperatorError> {
+    let mut next = id;
     while let Some(id) = next {
         let Some(group) = reading.snapshot.group(id).map_err(unread)? else { return Ok(None) };
         if group.merged_into.is_none() {
@@ -54,95 +85,111 @@ fn group_of(reading: &Reading<'_>, webhook: &Webhook) -> Result<Option<Group>, O
     Ok(None)
 }
 
-/// The webhook's business events and all others of its group, in order.
-fn events_of(
+fn other_half(reading: &Reading<'_>, group: &Group, now: Timestamp) -> Result<Option<OtherHalf>, OperatorError> {
+    let Some(pairing) = pairing(reading.snapshot, group.id, now).map_err(unread)? else { return Ok(None) };
+    Ok(reading.snapshot.group(pairing.other).map_err(unread)?.map(|group| OtherHalf { group, pairing }))
+}
+
+/// The webhook's business events and all others of its sale, in order: those of its group, and those of the other half.
+fn told(
     reading: &Reading<'_>,
     webhook: &Webhook,
     group: Option<&Group>,
-) -> Result<Vec<BusinessEvent>, OperatorError> {
-    let of_group = group.into_iter().flat_map(|group| group.events.iter().map(|(_, id)| *id));
-    let ids: BTreeSet<BusinessEventId> = webhook.business_events.iter().copied().chain(of_group).collect();
-    let mut events = Vec::new();
+    other: Option<&OtherHalf>,
+) -> Result<Vec<Told>, OperatorError> {
+    // The half that tells of the sale, and the one that does not.
+    let halves = group.zip(other).map(|(group, other)| match other.pairing.leads {
+        true => (group, &other.group),
+        false => (&other.group, group),
+    });
+    let other = other.map(|other| &other.group);
+    let of_groups = group.into_iter().chain(other).flat_map(|group| group.events.iter().map(|(_, id)| *id));
+    let ids: BTreeSet<BusinessEventId> = webhook.business_events.iter().copied().chain(of_groups).collect();
+    let mut told = Vec::new();
     for id in ids {
-        events.extend(reading.snapshot.business_event(id).map_err(unread)?);
-    }
-    Ok(events)
-}
-
-/// What it was taken for, in a sentence.
-fn meaning(webhook: &Webhook, events: &[BusinessEvent]) -> String {
-    match webhook.status {
-        Status::Ignored => "it says nothing about the business and was only kept".to_owned(),
-        Status::Unreadable => {
-            format!("our own code failed on it; it was kept: `tallyhook events replay {}` tries again", webhook.id)
-        }
-        Status::Accepted => {
-            let new: Vec<&str> =
-                events.iter().filter(|event| event.webhook == webhook.id).map(|event| event.kind.name()).collect();
-            match (new.is_empty(), webhook.business_events.is_empty()) {
-                (false, _) => format!("it was the first to tell of: {}", new.join(", ")),
-                (true, false) => "it speaks of what other events had told before, and counts nothing twice".to_owned(),
-                (true, true) => "it says something about a sale, but nothing that counts by itself".to_owned(),
+        let Some(event) = reading.snapshot.business_event(id).map_err(unread)? else { continue };
+        let home =
+            [group, other].into_iter().flatten().find(|group| group.events.iter().any(|(_, known)| *known == id));
+        let (is_withdrawn, replaced_by) = match home {
+            Some(home) => match halves.filter(|(_, silent)| silent.id == home.id && event.subject == Subject::Sale) {
+                Some((teller, _)) => (true, event_of(teller, &Subject::Sale)),
+                None => (false, None),
+            },
+            // A change of a person's data is of no group.
+            None if event.group.is_none() => (false, None),
+            None => {
+                let own = group.and_then(|group| event_of(group, &event.subject));
+                let teller = other.filter(|_| event.subject == Subject::Sale);
+                (true, own.or_else(|| event_of(teller?, &Subject::Sale)))
             }
-        }
+        };
+        let home = home.map(|home| home.id).or(group.map(|group| group.id));
+        told.push(Told { event, group: home, is_withdrawn, replaced_by: replaced_by.filter(|other| *other != id) });
     }
+    Ok(told)
 }
 
-fn group_row(group: &Group, events: &[BusinessEvent]) -> Value {
+/// The business event that tells of a group's fact.
+fn event_of(group: &Group, wanted: &Subject) -> Option<BusinessEventId> {
+    group.events.iter().find(|(subject, _)| subject == wanted).map(|(_, id)| *id)
+}
+
+fn group_row(group: &Group, other: Option<&OtherHalf>, told: &[Told]) -> Value {
     let mut joined = Vec::new();
     for state in &group.objects {
         for link in &state.links {
             joined.push(format!("{} names {} as the same money", state.object.id, link.id));
         }
     }
-    if events.iter().any(|event| event.facts.marks.contains(&Mark::ByLikeness)) {
+    let by_likeness = |told: &Told| told.event.facts.marks.contains(&Mark::ByLikeness);
+    if let Some(other) = other {
+        joined.push(likeness(other));
+    } else if told.iter().any(by_likeness) {
         joined.push(Mark::ByLikeness.sentence().to_owned());
     }
     joined.truncate(MOST_OBJECTS);
+    let other = other.map(|other| {
+        json!({
+            "group": other.group.id.to_string(),
+            "tells_of_the_sale": !other.pairing.leads,
+            "apart_seconds": other.pairing.apart.as_secs(),
+            "why": likeness(other),
+            "objects": heard(&other.group),
+        })
+    });
     json!({
         "id": group.id.to_string(),
         "scope": group.scope.to_string(),
         "contact": group.contact.map(|contact| contact.to_string()),
+        "counted": group.counted,
         "settles_at": group.settle_at.map(time),
-        "objects": group.objects.iter().take(MOST_OBJECTS).map(object_row).collect::<Vec<_>>(),
+        "objects": heard(group),
+        "named": only_named(group),
         "joined": joined,
+        "other_half": other,
     })
 }
 
-fn object_row(state: &ObjectState) -> Value {
-    json!({
-        "kind": object_name(state.object.kind),
-        "id": state.object.id,
-        "paid": state.paid.as_ref().map(|paid| json!({"amount": paid.amount.to_string(), "at": time(paid.at)})),
-        "failed_attempts": state.failed_attempts.len(),
-        "refund": state.refund.map(|refund| json!({
-            "amount": refund.amount.to_string(), "counted": refund.counted, "failed": refund.failed,
-            "cancelled": refund.cancelled,
-        })),
-        "subscription": state.subscription,
-        "links": state.links.iter().map(|link| link.id.as_str()).collect::<Vec<_>>(),
-    })
+/// Why two halves are one sale, and which of them tells of it.
+fn likeness(other: &OtherHalf) -> String {
+    let apart = other.pairing.apart.as_secs();
+    let id = other.group.id;
+    let teller = if other.pairing.leads { String::new() } else { format!("; {id} tells of the sale") };
+    format!("joined with {id} by likeness: same customer, amount and currency, {apart} s apart, no link{teller}")
 }
 
-const fn object_name(kind: ObjectKind) -> &'static str {
-    match kind {
-        ObjectKind::Session => "session",
-        ObjectKind::Invoice => "invoice",
-        ObjectKind::Intent => "payment intent",
-        ObjectKind::Charge => "charge",
-        ObjectKind::Refund => "refund",
-        ObjectKind::Dispute => "dispute",
-        ObjectKind::Subscription => "subscription",
-        ObjectKind::Customer => "customer",
-    }
-}
-
-fn event_story(reading: &Reading<'_>, event: &BusinessEvent, webhook: &Webhook) -> Result<Value, OperatorError> {
+fn event_story(reading: &Reading<'_>, told: &Told, webhook: &Webhook) -> Result<Value, OperatorError> {
+    let event = &told.event;
     let mut deliveries = Vec::with_capacity(event.deliveries.len());
     for delivery in &event.deliveries {
         deliveries.push(reading.delivery_story(event, delivery)?);
     }
-    let open = event.deliveries.iter().filter(|delivery| delivery.state == State::Pending).count();
+    let pending = || event.deliveries.iter().filter(|delivery| delivery.state == State::Pending);
+    let settling = pending().filter(|delivery| delivery.schedule.settling);
+    let replaced_by = match told.replaced_by {
+        Some(id) => reading.snapshot.business_event(id).map_err(unread)?,
+        None => None,
+    };
     Ok(json!({
         "id": event.id.to_string(),
         "kind": event.kind.name(),
@@ -152,9 +199,17 @@ fn event_story(reading: &Reading<'_>, event: &BusinessEvent, webhook: &Webhook) 
         "occurred_at": time(event.occurred_at),
         "event": event.webhook.to_string(),
         "from_this_event": event.webhook == webhook.id,
+        "group": told.group.map(|group| group.to_string()),
         "contact": reading.survivor(event.contact)?.map(|contact| contact.to_string()),
         "frozen": event.frozen,
-        "pending": open,
+        "settles_at": settling.map(|delivery| delivery.schedule.due_at).max().map(time),
+        "withdrawn": told.is_withdrawn,
+        "replaced_by": replaced_by.map(|other| json!({
+            "id": other.id.to_string(),
+            "event": other.webhook.to_string(),
+            "transaction_id": other.transaction_id,
+        })),
+        "pending": pending().count(),
         "marks": marks(event),
         "deliveries": deliveries,
     }))

@@ -30,7 +30,7 @@ fn sales(house: &House) -> Vec<(String, i64, String, bool)> {
     let mut sales: Vec<_> = house
         .current()
         .into_iter()
-        .filter(|event| is_sale(&event.kind) && !event.facts.marks.contains(&Mark::ToldTwice))
+        .filter(|event| is_sale(&event.kind) && !event.facts.marks.contains(&Mark::Absorbed))
         .map(|event| {
             let likeness = event.facts.marks.contains(&Mark::ByLikeness);
             let amount = event.amount.unwrap().minor;
@@ -264,6 +264,65 @@ fn halves_that_were_both_told_are_reported_once_and_go_on_when_they_part() {
 }
 
 #[test]
+fn no_id_is_used_for_two_sales_when_halves_part() {
+    let mut house = House::new(everybody());
+    house.take_all([&by_invoice(1, 2000), &by_intent(1, 2000).at(5).browser("1.2")]);
+    house.seconds(100);
+    house.take(&refund("re_1", eur(500), Counted, "ch_1", Some("pi_1")).at(90));
+    house.seconds(10);
+    house.deliver();
+    assert_eq!(told(&house, ANALYTICS), [was_told("purchase", "in_1", 2000), was_told("refund", "in_1", 500)]);
+    // A nearer payment takes its place.
+    house.take(&by_intent(2, 2000).at(1));
+    house.check();
+    house.seconds(4000);
+    house.deliver();
+    house.check();
+    assert_eq!(sales(&house), [one("purchase", 2000, "in_1", true), one("purchase", 2000, "pi_1", false)]);
+    let told = told(&house, ANALYTICS);
+    assert!(told.contains(&was_told("purchase", "pi_1", 2000)), "{told:?}");
+    // The refund went out under the other's id, which is reported.
+    assert!(house.only(&EventKind::Refund).facts.marks.contains(&Mark::ChangedAfterSent));
+}
+
+#[test]
+fn a_success_under_way_makes_an_absorbed_half_the_one_that_was_told() {
+    let mut house = House::new(everybody());
+    house.take(&intent("pi_1", eur(2000), "ch_1").email("other@example.com").browser("1.2"));
+    house.take(&by_invoice(1, 2000));
+    house.seconds(70);
+    let of_intent = house.current().iter().find(|event| event.transaction_id.as_deref() == Some("pi_1")).unwrap().id;
+    let due = house.due(ANALYTICS).into_iter().find(|due| due.target == of_intent.0).unwrap();
+    let report = house.attempt(due, Outcome::Delivered);
+    house.take(&charge("ch_1", eur(2000), Some("pi_1")).customer("cus_1").at(1));
+    house.report(&report);
+    house.deliver();
+    house.take(&refund("re_1", eur(500), Counted, "ch_1", Some("pi_1")).at(90));
+    house.seconds(100);
+    house.deliver();
+    house.check();
+    assert_eq!(told(&house, ANALYTICS), [was_told("purchase", "pi_1", 2000), was_told("refund", "pi_1", 500)]);
+    assert_eq!(spent(&house), 1500);
+}
+
+#[test]
+fn a_long_row_of_equal_payments_is_paired_in_any_order() {
+    let mut events: Vec<Event> = (0..12).map(|number| by_intent(number, 2000).at(i64::from(number) * 100)).collect();
+    events.extend((1..8).map(|number| by_invoice(number * 2, 2000).at(i64::from(number) * 170)));
+    let mut expected = None;
+    for order in orders(events.len(), 12) {
+        let mut house = House::new(nobody());
+        for at in &order {
+            house.take(&events[*at]);
+        }
+        house.check();
+        let sales = sales(&house);
+        assert_eq!(spent(&house), 2000 * i64::try_from(sales.len()).unwrap());
+        assert_eq!(expected.get_or_insert_with(|| sales.clone()), &sales, "{order:?}");
+    }
+}
+
+#[test]
 fn a_half_that_is_under_way_when_the_other_comes_is_told_once() {
     let mut house = House::new(everybody());
     house.take(&by_intent(1, 2000).email(EMAIL));
@@ -302,6 +361,36 @@ fn who_knows_the_set_up_says_which_objects_count() {
             expected.sort();
             assert_eq!(sales(&house), expected, "{count:?} {order:?}");
         }
+    }
+}
+
+#[test]
+fn nothing_is_taken_back_of_what_does_not_count() {
+    let mut house = House::new(counting(Count::CheckoutAndInvoices, false));
+    house.take(&by_intent(1, 2000));
+    house.take(&refund("re_1", eur(2000), Counted, "ch_1", Some("pi_1")).at(9));
+    house.seconds(4000);
+    assert!(house.current().is_empty());
+    // When it proves to be an invoice's, both are counted.
+    house.take(&by_invoice(1, 2000).at(3));
+    house.seconds(4000);
+    house.check();
+    assert_eq!(sales(&house), [one("purchase", 2000, "in_1", true)]);
+    assert_eq!((spent(&house), house.only(&EventKind::Refund).amount), (0, Some(eur(2000))));
+}
+
+#[test]
+fn a_source_that_does_not_count_leaves_it_to_the_others_what_a_sale_is() {
+    let mut rules = counting(Count::CheckoutAndInvoices, false);
+    rules.sources.insert("shop".into(), SourceRules { counts_sales: false, ..SourceRules::default() });
+    for order in [[0, 1], [1, 0]] {
+        let charge = charge("ch_1", eur(700), Some("pi_1")).customer("cus_1");
+        let events = [by_intent(1, 700), Event { source: "shop".into(), ..charge }];
+        let mut house = House::new(rules.clone());
+        for at in order {
+            house.take(&events[at]);
+        }
+        assert!(house.current().is_empty());
     }
 }
 

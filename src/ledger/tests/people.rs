@@ -5,6 +5,7 @@ use super::house::House;
 use super::orders::orders;
 use super::stripe::{Event, charge, eur, intent, intent_failed, key, refund, second_of, session};
 use super::view::view;
+use crate::ledger::workspace::Notice;
 use crate::model::business_event::EventKind;
 use crate::model::contact::Contact;
 use crate::model::delivery::Outcome;
@@ -310,4 +311,35 @@ fn nothing_is_known_of_a_purchase_that_names_nobody() {
     let house = in_every_order(&[sold(1, 100), sold(2, 200).name("Jane")]);
     assert!(house.people().is_empty());
     assert!(view(&house.books).iter().all(|group| group.contact.is_none()));
+}
+
+#[test]
+fn two_records_of_one_person_are_reported_and_the_older_is_kept_up_to_date() {
+    for under_way in [false, true] {
+        let mut house = House::new(everybody());
+        house.take(&sold(1, 100).email("jane@example.com").browser("1.2"));
+        house.take(&sold(2, 200).email("john@example.com").browser("1.2"));
+        house.seconds(61);
+        let crm = house.due(CRM);
+        let mut reports: Vec<_> = crm.iter().map(|due| house.attempt(*due, Outcome::Delivered)).collect();
+        for (number, report) in reports.iter_mut().enumerate() {
+            report.finished.remote_id = Some(format!("crm_{number}"));
+        }
+        house.report(&reports[0]);
+        if !under_way {
+            house.report(&reports[1]);
+        }
+        house.take(&user(sold(3, 400), "user_1").email("jane@example.com"));
+        house.take(&user(sold(4, 800), "user_1").email("john@example.com"));
+        if under_way {
+            house.report(&reports[1]);
+        }
+        house.check();
+        let [person] = house.people()[..] else { panic!("one person") };
+        let sync = &house.books.syncs[&(CRM, person.id)];
+        assert_eq!((sync.remote_id.as_deref(), &sync.left_over[..]), (Some("crm_0"), &["crm_1".to_owned()][..]));
+        let reported: Vec<_> =
+            house.books.notices.iter().filter(|notice| matches!(notice, Notice::SecondRecord { .. })).collect();
+        assert_eq!(reported.len(), 1);
+    }
 }

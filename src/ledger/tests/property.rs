@@ -227,7 +227,7 @@ fn without_sending(books: &[GroupView]) -> Held {
     let mut books = books.to_vec();
     let (mut events, mut sold, mut sales) = (Vec::new(), 0, 0);
     for group in &mut books {
-        for event in group.events.drain(..).filter(|event| !event.facts.marks.contains(&Mark::ToldTwice)) {
+        for event in group.events.drain(..).filter(|event| !event.facts.marks.contains(&Mark::Absorbed)) {
             events.push((group.scope.clone(), event.subject, event.kind, event.amount));
         }
         let contribution = std::mem::take(&mut group.contribution);

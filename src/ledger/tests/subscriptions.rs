@@ -304,6 +304,23 @@ fn the_first_payment_of_a_subscription_that_has_just_begun_is_a_new_customers() 
 }
 
 #[test]
+fn a_subscription_that_never_began_neither_ends_nor_churns() {
+    let unpaid = sub("sub_1", 0, SubscriptionStatus::NotBegun, &[]).email("jane@example.com");
+    for (ended, expected) in [(80_000, 0), (90_000, 1)] {
+        for order in orders(2, 0) {
+            let events = [unpaid.clone(), deleted("sub_1", ended)];
+            let mut house = House::new(nobody());
+            for at in order {
+                house.take(&events[at]);
+            }
+            house.check();
+            let ends = house.current().iter().filter(|event| event.kind == EventKind::SubscriptionEnded).count();
+            assert_eq!((ends, only_person(&house).subscriptions.ended), (expected, u32::try_from(expected).unwrap()));
+        }
+    }
+}
+
+#[test]
 fn a_subscription_links_no_purchases() {
     let mut house = House::new(nobody());
     house.take(&sub("sub_1", 0, SubscriptionStatus::Active, &[]));

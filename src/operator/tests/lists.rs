@@ -71,6 +71,7 @@ fn no_row_carries_personal_data() {
         json!({"command": "events.show", "id": "w1"}),
         json!({"command": "deliveries.list"}),
         json!({"command": "deliveries.show", "id": "b1.2"}),
+        json!({"command": "contacts.show", "id": "c1"}),
         json!({"command": "failed.list"}),
         json!({"command": "failed.retry", "all": true, "dry_run": true}),
         json!({"command": "destinations.list"}),
@@ -132,6 +133,32 @@ fn an_event_is_found_by_either_of_its_ids_and_explained() {
     assert_eq!(by_number["body_kept"], true);
     for lost in ["w77", "evt_nobody", ""] {
         assert_eq!(books.ask(json!({"command": "events.show", "id": lost})).unwrap_err().status, 404, "{lost}");
+    }
+}
+
+#[test]
+fn a_person_is_found_by_anything_that_names_them() {
+    let books = Books::offline();
+    books.take_in("checkout.session.completed", 1);
+    books.take_in("refund.created", 1);
+    books.take_in_test_event("checkout.session.completed", 1);
+    let show = |id: &str| books.ask(json!({"command": "contacts.show", "id": id}));
+    let person = show("c1").unwrap().remove(0);
+    assert_eq!((person["id"].as_str(), person["livemode"].as_bool()), (Some("c1"), Some(true)));
+    assert_eq!((person["purchases"].as_u64(), person["refunds"].as_u64()), (Some(1), Some(1)));
+    assert_eq!((person["stage"].as_str(), person["sales"][0]["kind"].as_str()), (Some("customer"), Some("purchase")));
+    let lead = person["lead_ids"][0].as_str().unwrap();
+    let customer = person["customers"][0].as_str().unwrap();
+    assert!(customer.starts_with("stripe/-/cus_"), "{customer}");
+    for name in [customer, customer.rsplit('/').next().unwrap()] {
+        assert_eq!(show(name).unwrap(), std::slice::from_ref(&person), "{name}");
+    }
+    let modes: Vec<Value> = show(lead).unwrap().iter().map(|person| person["livemode"].clone()).collect();
+    assert_eq!(modes, [true, false], "test people stand apart, behind the live ones");
+    for (nobody, status) in [("c77", 404), ("nobody@example.com", 404), (" ", 400)] {
+        let error = show(nobody).unwrap_err();
+        assert_eq!(error.status, status, "{nobody}");
+        assert!(!error.message.contains('@'), "{error}");
     }
 }
 

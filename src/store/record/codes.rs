@@ -59,5 +59,6 @@ codes! {
     FailureClass, "class of failure":
         Rejected = 0, AttemptsUsedUp = 1, DeadlinePassed = 2, DestinationUnavailable = 3, Invalid = 4, Ambiguous = 5;
     Mark, "remark":
-        ByLikeness = 0, Upgrade = 1, Unmatched = 2, Capped = 3, ToldTwice = 4, ChangedAfterSent = 5;
+        ByLikeness = 0, Upgrade = 1, Unmatched = 2, Capped = 3, ToldTwice = 4, ChangedAfterSent = 5,
+        Absorbed = 6;
 }

@@ -29,6 +29,8 @@ struct ContactSyncV1<'a> {
     remote_id: Option<&'a str>,
     #[serde(borrow)]
     external_id: Option<&'a str>,
+    #[serde(borrow)]
+    left_over: Vec<&'a str>,
 }
 
 /// As it is written; the key holds destination and contact.
@@ -39,6 +41,7 @@ pub fn encode(sync: &ContactSync) -> Vec<u8> {
         waiting_since: sync.waiting_since.millis(),
         remote_id: sync.remote_id.as_deref(),
         external_id: sync.external_id.as_deref(),
+        left_over: sync.left_over.iter().map(String::as_str).collect(),
     }))
 }
 
@@ -56,6 +59,7 @@ pub fn decode(destination: DestinationId, contact: ContactId, bytes: &[u8]) -> R
             waiting_since: Timestamp::from_millis(v1.waiting_since),
             remote_id: owned(v1.remote_id),
             external_id: owned(v1.external_id),
+            left_over: v1.left_over.into_iter().map(str::to_owned).collect(),
         })
     })
 }

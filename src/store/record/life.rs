@@ -18,6 +18,7 @@ use super::{Fault, owned};
 pub(super) struct LifeV1<'a> {
     #[serde(borrow)]
     start: Option<StepV1<'a>>,
+    unbegun_at: Option<i64>,
     ended_at: Option<i64>,
     #[serde(borrow)]
     terms: TermsV1<'a>,
@@ -88,6 +89,7 @@ impl<'a> LifeV1<'a> {
         };
         Self {
             start: life.start.as_ref().map(start),
+            unbegun_at: life.unbegun_at.map(Timestamp::millis),
             ended_at: life.ended_at.map(Timestamp::millis),
             terms: TermsV1::of(&life.terms),
             changes: life.changes.iter().map(change).collect(),
@@ -106,6 +108,7 @@ impl<'a> LifeV1<'a> {
         };
         Ok(SubscriptionState {
             start: self.start.map(start).transpose()?,
+            unbegun_at: self.unbegun_at.map(Timestamp::from_millis),
             ended_at: self.ended_at.map(Timestamp::from_millis),
             terms: self.terms.read()?,
             changes: self.changes.into_iter().map(change).collect::<Result<_, _>>()?,

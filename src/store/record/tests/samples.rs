@@ -174,6 +174,7 @@ pub(super) fn full_group() -> Group {
                     event_id: "evt_s".into(),
                     terms: terms(SubscriptionStatus::Trialing),
                 }),
+                unbegun_at: Some(at(5)),
                 ended_at: Some(at(12)),
                 terms: terms(SubscriptionStatus::Ended),
                 changes: vec![ToldChange {
@@ -397,6 +398,7 @@ pub(super) fn full_contact_sync() -> ContactSync {
         schedule: schedule(),
         waiting_since: at(7),
         remote_id: some("r"),
+        left_over: vec!["r2".into()],
         external_id: some("e"),
     }
 }

@@ -205,8 +205,14 @@ fn life() -> BoxedStrategy<SubscriptionState> {
         what,
         terms,
     });
-    (of(start), of(at()), terms(), vec(change, 0..3))
-        .prop_map(|(start, ended_at, terms, changes)| SubscriptionState { start, ended_at, terms, changes })
+    (of(start), of(at()), of(at()), terms(), vec(change, 0..3))
+        .prop_map(|(start, unbegun_at, ended_at, terms, changes)| SubscriptionState {
+            start,
+            unbegun_at,
+            ended_at,
+            terms,
+            changes,
+        })
         .boxed()
 }
 
@@ -295,8 +301,15 @@ fn delivery() -> BoxedStrategy<Delivery> {
 }
 
 fn event_facts() -> BoxedStrategy<EventFacts> {
-    let marks =
-        [Mark::ByLikeness, Mark::Upgrade, Mark::Unmatched, Mark::Capped, Mark::ToldTwice, Mark::ChangedAfterSent];
+    let marks = [
+        Mark::ByLikeness,
+        Mark::Upgrade,
+        Mark::Unmatched,
+        Mark::Capped,
+        Mark::ToldTwice,
+        Mark::ChangedAfterSent,
+        Mark::Absorbed,
+    ];
     let said = (details(), [maybe(), maybe(), maybe(), maybe(), maybe(), maybe()], attribution(), consent());
     let subscription = (text(), terms(), changes()).prop_map(|(id, terms, changes)| SubscriptionFacts {
         id,
@@ -496,8 +509,9 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
 }
 
 pub(super) fn contact_sync() -> impl Strategy<Value = ContactSync> {
-    (any::<u16>(), any::<u64>(), vec(any::<u64>(), 0..4), schedule(), at(), maybe(), maybe()).prop_map(
-        |(destination, contact, pending, schedule, waiting_since, remote_id, external_id)| ContactSync {
+    let known = (maybe(), maybe(), vec(text(), 0..3));
+    (any::<u16>(), any::<u64>(), vec(any::<u64>(), 0..4), schedule(), at(), known).prop_map(
+        |(destination, contact, pending, schedule, waiting_since, (remote_id, external_id, left_over))| ContactSync {
             destination: DestinationId(destination),
             contact: ContactId(contact),
             pending: pending.into_iter().map(BusinessEventId).collect(),
@@ -505,6 +519,7 @@ pub(super) fn contact_sync() -> impl Strategy<Value = ContactSync> {
             waiting_since,
             remote_id,
             external_id,
+            left_over,
         },
     )
 }
