@@ -22,6 +22,13 @@ const LONG: Duration = Duration::from_secs(3600);
 /// How long a person is left alone who is being told of under a former number.
 const SHORT: Duration = Duration::from_secs(1);
 
+/// Webhooks that wait at a time while there are more than the writer takes in its stride.
+const BURST: usize = 4;
+/// How long a delivery lets webhooks pass at a time.
+const STEP_ASIDE: Duration = Duration::from_millis(5);
+/// How often: however long a burst lasts, deliveries go on.
+const MOST_STEPS_ASIDE: u32 = 10;
+
 /// Works until the lane stops.
 pub(super) fn run(lane: &Arc<Lane>) {
     loop {
@@ -33,6 +40,7 @@ pub(super) fn run(lane: &Arc<Lane>) {
                 lane.asked();
             }
             Next::Deliver { due, is_probe } => {
+                let_webhooks_pass(lane);
                 // A defect while rendering one delivery must not end the lane's worker, nor be tried in a loop.
                 if catch_unwind(AssertUnwindSafe(|| deliver(lane, due, is_probe))).is_err() {
                     let given_up = catch_unwind(AssertUnwindSafe(|| give_up(lane, due)));
@@ -43,6 +51,16 @@ pub(super) fn run(lane: &Arc<Lane>) {
                 lane.leave(due.target, is_probe);
             }
         }
+    }
+}
+
+/// A sender waits for its answer and a destination doesn't: while a burst of webhooks is being written down, deliveries go slowly.
+fn let_webhooks_pass(lane: &Lane) {
+    for _ in 0..MOST_STEPS_ASIDE {
+        if lane.is_stopping() || lane.surroundings.writer.webhooks_waiting() < BURST {
+            return;
+        }
+        std::thread::sleep(STEP_ASIDE);
     }
 }
 

@@ -92,6 +92,11 @@ impl Queue {
         }
     }
 
+    /// How many webhooks wait to be written.
+    pub(super) fn webhooks(&self) -> usize {
+        self.lock().intakes.len()
+    }
+
     /// Takes up to `most` commands, webhooks and others in turn; waits for the first. Empty when closed and drained, or when
     /// nothing came for a while.
     pub(super) fn take(&self, most: usize, wait: Duration) -> Vec<Waiting> {

@@ -147,6 +147,11 @@ impl Writer {
         self.queue.has_room()
     }
 
+    /// How many webhooks wait to be written.
+    pub fn webhooks_waiting(&self) -> usize {
+        self.queue.webhooks()
+    }
+
     /// The rules in force.
     pub fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
