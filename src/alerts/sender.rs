@@ -252,6 +252,7 @@ impl Worker {
         let request = HttpRequest {
             method: Method::Post,
             url: self.channel.alert.url.expose().to_owned(), // a secret: this request is never shown
+            secret_path: None,
             secret_query: None,
             headers: vec![("content-type", "application/json".to_owned())],
             secret_header: None,

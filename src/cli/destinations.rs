@@ -20,7 +20,9 @@ Examples:
   tallyhook destinations list --state held
   tallyhook destinations pause crm      deliveries are kept, none is dropped
   tallyhook destinations resume crm     after mending a key, too
-  tallyhook destinations test crm")]
+  tallyhook destinations test crm
+  tallyhook destinations preview evt_1Q2   what each would be sent, or why not
+  tallyhook destinations preview b12 --destination ga4")]
 pub(super) struct Destinations {
     #[command(subcommand)]
     command: Command,
@@ -36,6 +38,18 @@ enum Command {
     Resume(Name),
     /// Ask it whether it works and takes the key, with a request that only reads
     Test(Name),
+    /// What each destination would be sent of an event, or why not; nothing is sent
+    Preview(Preview),
+}
+
+#[derive(Debug, Args)]
+struct Preview {
+    /// Our number w12, a business event's b12, or the provider's own id
+    #[arg(value_name = "EVENT_ID")]
+    id: String,
+    /// Only this one, as configured
+    #[arg(long, value_name = "NAME")]
+    destination: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -45,7 +59,7 @@ struct DestinationsList {
     /// This one
     #[arg(long, value_name = "NAME")]
     destination: Option<String>,
-    /// Of this kind: ga4, rest, mailerlite
+    /// Of this kind: ga4, rest, hubspot, mailerlite, webhook
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
     /// active, paused, held, open
@@ -81,6 +95,7 @@ impl Destinations {
             Command::Pause(Name { name }) => show(setting, &Request::DestinationsPause { name }, changed, out),
             Command::Resume(Name { name }) => show(setting, &Request::DestinationsResume { name }, changed, out),
             Command::Test(Name { name }) => test(setting, name, out),
+            Command::Preview(Preview { id, destination }) => preview(setting, id, destination, out),
         }
     }
 }
@@ -124,4 +139,52 @@ fn test(setting: &Setting<'_>, name: String, out: &mut dyn Write) -> Result<(), 
         writeln!(out, "{text}")?;
     }
     if row["ok"] == false { Err(Failure::Failed(text)) } else { Ok(()) }
+}
+
+fn preview(setting: &Setting<'_>, id: String, destination: Option<String>, out: &mut dyn Write) -> Result<(), Failure> {
+    let request = Request::DestinationsPreview { id: id.clone(), destination };
+    if setting.json {
+        return print_rows(setting, &request, out);
+    }
+    let rows = access::ask_all(setting, &request)?;
+    for row in &rows {
+        write_preview(row, out)?;
+    }
+    if rows.is_empty() {
+        writeln!(out, "{id} tells no destination anything; `tallyhook events show {id}` says why")?;
+    }
+    Ok(())
+}
+
+fn write_preview(row: &Value, out: &mut dyn Write) -> io::Result<()> {
+    write!(
+        out,
+        "{} {} to {} ({}): ",
+        field(row, "business_event"),
+        field(row, "kind"),
+        field(row, "destination"),
+        field(row, "destination_kind")
+    )?;
+    let (reason, explanation) = (field(row, "reason"), field(row, "explanation"));
+    match row["result"].as_str().unwrap_or_default() {
+        "would_send" => write!(out, "would be sent")?,
+        "would_suppress" => write!(out, "would not be sent: {reason}, {explanation}")?,
+        "would_fail" => write!(out, "would fail ({reason}): {explanation}")?,
+        "would_wait" => write!(out, "would not be sent yet: {explanation}")?,
+        _ => write!(out, "can't be worked out: {explanation}")?,
+    }
+    match (row["delivery"].as_str(), row["state"].as_str()) {
+        (Some(delivery), Some(state)) => writeln!(out, " ({} is {})", plain(delivery), plain(state))?,
+        _ => writeln!(out, " (no delivery so far)")?,
+    }
+    for (at, request) in row["requests"].as_array().into_iter().flatten().enumerate() {
+        if at > 0 {
+            writeln!(out, "  then, if that finds nobody:")?;
+        }
+        writeln!(out, "  > {}", field(request, "request"))?;
+        for (name, value) in request["headers"].as_object().into_iter().flatten() {
+            writeln!(out, "  > {}: {}", plain(name), plain(value.as_str().unwrap_or_default()))?;
+        }
+    }
+    Ok(())
 }

@@ -171,6 +171,7 @@ impl Route {
         let request = HttpRequest {
             method: Method::Post,
             url: self.url.clone(),
+            secret_path: None,
             secret_query: None,
             headers,
             secret_header: None,

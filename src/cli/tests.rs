@@ -118,6 +118,8 @@ fn every_command_of_the_interface_is_there() {
         "destinations pause crm",
         "destinations resume crm",
         "destinations test crm",
+        "destinations preview evt_1",
+        "destinations preview b12 --destination crm --json",
         "completions zsh",
         "man",
     ] {
@@ -207,6 +209,9 @@ fn without_a_daemon_the_store_file_answers() {
     assert!(place.run("status").unwrap().contains("crm is paused"), "it is kept");
     assert!(wrong(place.run("failed retry")).contains("say which"));
     assert!(failed(place.run("events show w1")).contains("there is no event w1"));
+    assert!(failed(place.run("destinations preview w1")).contains("there is no event w1"));
+    assert!(failed(place.run("destinations preview b1")).contains("there is no business event b1"));
+    assert!(failed(place.run("destinations preview w1 --destination shop")).contains("configured: crm"));
 }
 
 #[test]
@@ -215,6 +220,7 @@ fn a_look_needs_no_secrets_and_a_change_does() {
     let place = Place::with(&missing).with_store();
     assert_eq!(place.run("events list").unwrap(), "no events\n");
     assert!(wrong(place.run("failed retry --all")).contains("NOT_SET_HERE"));
+    assert!(wrong(place.run("destinations preview w1")).contains("NOT_SET_HERE"), "its requests hold secrets");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::problem::Wrong;
 use super::reader::{List, Place, Reader, Section, join};
 use super::text::is_placeholder;
 use super::{Alert, DeliverySettings, Destination, Source, SourceRules, address};
-use crate::destinations::{self, ga4, mailerlite, rest};
+use crate::destinations::{self, ga4, hubspot, mailerlite, rest, webhook};
 use crate::model::count::Count;
 use crate::model::delivery::AmbiguousPolicy;
 use crate::model::id::Mode;
@@ -128,6 +128,8 @@ fn destination(Named { name, kind, section }: &Named<'_>) -> Destination {
     let settings = match kind.name {
         "ga4" => destinations::Settings::Ga4(ga4(section)),
         "rest" => destinations::Settings::Rest(rest(section)),
+        "hubspot" => destinations::Settings::HubSpot(hubspot(section)),
+        "webhook" => destinations::Settings::Webhook(webhook(section)),
         _ => destinations::Settings::MailerLite(mailerlite(section)),
     };
     let own_rate_limit = || destinations::build(&settings).default_rate_limit();
@@ -181,6 +183,34 @@ fn rest(section: &Section<'_>) -> rest::Settings {
     }
 }
 
+fn hubspot(section: &Section<'_>) -> hubspot::Settings {
+    let properties = section.table("properties");
+    let mut mapped: Vec<hubspot::Mapped> = Vec::new();
+    for field in hubspot::FIELDS {
+        let property: String = properties.get(field.name);
+        if property.is_empty() {
+            continue;
+        }
+        if let Some(earlier) = mapped.iter().find(|earlier| earlier.property == property) {
+            let wrong = Wrong::new(format!("is the same property as that of {}", earlier.field.name));
+            properties.report(field.name, wrong.but("give each a property of its own, or one of them \"\""));
+            continue;
+        }
+        mapped.push(hubspot::Mapped { field, property });
+    }
+    let stage = |name: &str| section.find::<String>(name).filter(|stage| !stage.is_empty());
+    hubspot::Settings {
+        access_token: secret(section, "access_token"),
+        endpoint: outgoing(section, section.find("endpoint"), "endpoint"),
+        rules: hubspot::Rules {
+            mapped,
+            lead_stage: stage("lead_stage"),
+            customer_stage: stage("customer_stage"),
+            currency: section.find::<String>("currency").and_then(|code| code.parse().ok()),
+        },
+    }
+}
+
 fn mailerlite(section: &Section<'_>) -> mailerlite::Settings {
     let groups = section.table("groups");
     let is_classic = section.get::<String>("api") == "classic";
@@ -197,6 +227,12 @@ fn mailerlite(section: &Section<'_>) -> mailerlite::Settings {
         vip_from: section.get("vip_from"),
         requires_consent: section.get("requires_consent"),
     }
+}
+
+fn webhook(section: &Section<'_>) -> webhook::Settings {
+    let url = secret(section, "url");
+    check_private(section, "url", url.expose());
+    webhook::Settings { url, secret: secret(section, "secret"), personal_data: section.get("personal_data") }
 }
 
 /// Who is alerted.
@@ -317,15 +353,19 @@ fn check_private(section: &Section<'_>, name: &str, address: &str) {
 
 /// Whether two destinations would tell the same place of the same event.
 fn tells_the_same(a: &Destination, b: &Destination) -> bool {
-    use destinations::Settings::{Ga4, MailerLite, Rest};
+    use destinations::Settings::{Ga4, HubSpot, MailerLite, Rest, Webhook};
     let same_place = match (&a.settings, &b.settings) {
         (Ga4(a), Ga4(b)) => {
             !a.measurement_id.is_empty() && a.measurement_id == b.measurement_id && a.endpoint == b.endpoint
         }
         (Rest(a), Rest(b)) => !a.base_url.is_empty() && a.base_url == b.base_url && a.api_key == b.api_key,
+        (HubSpot(a), HubSpot(b)) => {
+            !a.access_token.expose().is_empty() && a.access_token == b.access_token && a.endpoint == b.endpoint
+        }
         (MailerLite(a), MailerLite(b)) => {
             !a.api_key.expose().is_empty() && a.api_key == b.api_key && a.endpoint == b.endpoint
         }
+        (Webhook(a), Webhook(b)) => !a.url.expose().is_empty() && a.url == b.url,
         _ => false,
     };
     let (a, b) = (&a.delivery, &b.delivery);

@@ -23,7 +23,10 @@ fn everything_set() -> BTreeMap<String, String> {
         ("GA4_API_SECRET", "ga4-secret"),
         ("CRM_BASE_URL", "https://crm.example.com/api/"),
         ("CRM_API_KEY", "crm-key"),
+        ("HUBSPOT_ACCESS_TOKEN", "pat-eu1-key"),
         ("MAILERLITE_API_KEY", "ml-key"),
+        ("ORDERS_WEBHOOK_URL", "https://orders.example.com/hook?token=abc"),
+        ("ORDERS_WEBHOOK_SECRET", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"),
         ("MONITORING_WEBHOOK_URL", "https://monitor.example.com/hook?token=abc"),
     ])
 }
@@ -134,6 +137,30 @@ allow_private_addresses = true
     assert!(delivery.allow_private_addresses);
     assert_eq!(config.destinations[0].delivery.schedule, RetrySchedule::default());
     assert_eq!(config.destinations[0].delivery.timeout, Duration::from_secs(15));
+}
+
+#[test]
+fn hubspot_gets_the_properties_that_are_named() {
+    let text = format!(
+        "{STRIPE}[destinations.hubspot]\nkind = \"hubspot\"\naccess_token = \"pat-eu1-a\"\nlead_stage = \"\"\n\
+         customer_stage = \"8172635\"\nproperties = {{ total_spent = \"lifetime_value\", utm_source = \"\" }}\n"
+    );
+    let config = read(&text).unwrap();
+    let destinations::Settings::HubSpot(settings) = &config.destinations[0].settings else { panic!() };
+    assert_eq!((settings.access_token.expose(), settings.endpoint.as_str()), ("pat-eu1-a", "https://api.hubapi.com"));
+    assert_eq!(
+        (settings.rules.lead_stage.as_deref(), settings.rules.customer_stage.as_deref()),
+        (None, Some("8172635"))
+    );
+    let of = |name: &str| {
+        let mapped = settings.rules.mapped.iter().find(|mapped| mapped.field.name == name);
+        mapped.map(|mapped| mapped.property.as_str())
+    };
+    assert_eq!((of("total_spent"), of("utm_source")), (Some("lifetime_value"), None));
+    assert_eq!(of("lead_id"), Some("tallyhook_lead_id"));
+    assert_eq!(settings.rules.mapped.len(), destinations::hubspot::FIELDS.len() - 1);
+    let limit = config.destinations[0].delivery.rate_limit.unwrap();
+    assert_eq!((limit.requests, limit.per), (90, Duration::from_secs(10)));
 }
 
 #[test]
@@ -394,7 +421,7 @@ fn every_key() -> Vec<&'static Key> {
 #[test]
 fn the_sample_is_a_configuration() {
     let config = read(&sample()).unwrap();
-    assert_eq!((config.sources.len(), config.destinations.len(), config.alerts.len()), (1, 3, 1));
+    assert_eq!((config.sources.len(), config.destinations.len(), config.alerts.len()), (1, 5, 1));
     assert_eq!(config.warnings, []);
 }
 

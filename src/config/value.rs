@@ -27,7 +27,7 @@ pub(super) enum Value {
     Span(Duration),
     /// Of [`Form::Rate`]; none is no limit.
     Rate(Option<RateLimit>),
-    /// Of [`Form::Choice`], [`Form::Word`], [`Form::Text`] and [`Form::Url`].
+    /// Of [`Form::Choice`], [`Form::Word`], [`Form::Text`], [`Form::TextOrNothing`] and [`Form::Url`].
     Text(String),
     /// Of [`Form::Listen`].
     Listen(SocketAddr),
@@ -106,6 +106,9 @@ fn from_text(reader: &Reader<'_>, form: &Form, given: Given) -> Result<Value, Wr
     };
     let unexpected = || Wrong::new(format!("must be {}{quoted}", form.expected()));
     let read = |text: &str| -> Result<Value, Wrong> {
+        if text.is_empty() && matches!(form, Form::TextOrNothing(_)) {
+            return Ok(Value::Text(String::new()));
+        }
         text::check(text)?;
         match form {
             Form::Size(..) => {
@@ -132,7 +135,7 @@ fn from_text(reader: &Reader<'_>, form: &Form, given: Given) -> Result<Value, Wr
             Form::Listen => text.parse().map(Value::Listen).map_err(|_| unexpected()),
             Form::Path => Ok(Value::Path(reader.path(text))),
             Form::Url(shape) => address::check(text, *shape).map(Value::Text).map_err(Wrong::new),
-            Form::Text(check) => check(text).map(|()| Value::Text(text.to_owned())),
+            Form::Text(check) | Form::TextOrNothing(check) => check(text).map(|()| Value::Text(text.to_owned())),
             _ => Err(unexpected()),
         }
     };

@@ -14,6 +14,7 @@ use crate::model::time::Timestamp;
 
 pub mod consent;
 pub mod ga4;
+pub mod hubspot;
 pub mod mailerlite;
 pub mod personal;
 pub mod redact;
@@ -21,6 +22,7 @@ pub mod rest;
 #[cfg(test)]
 mod samples;
 pub mod status;
+pub mod webhook;
 
 /// How a destination wants to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +65,8 @@ pub struct HttpRequest {
     pub method: Method,
     /// Scheme, authority, path and the part of the query that may be shown.
     pub url: String,
+    /// What follows `url` and may not be shown (the path and query of a hook's address, which often are its password).
+    pub secret_path: Option<Secret>,
     /// A last query parameter that may not be shown (GA4's `api_secret`).
     pub secret_query: Option<(&'static str, Secret)>,
     /// Header fields that may be shown.
@@ -78,11 +82,12 @@ pub struct HttpRequest {
 impl HttpRequest {
     /// The whole address, secrets and all.
     pub fn address(&self) -> Secret {
+        let path = self.secret_path.as_ref().map_or("", Secret::expose);
         match &self.secret_query {
-            None => Secret::new(self.url.clone()),
+            None => Secret::new(format!("{}{path}", self.url)),
             Some((name, value)) => {
-                let joint = if self.url.contains('?') { '&' } else { '?' };
-                Secret::new(format!("{}{joint}{name}={}", self.url, url_encode(value.expose())))
+                let joint = if self.url.contains('?') || path.contains('?') { '&' } else { '?' };
+                Secret::new(format!("{}{path}{joint}{name}={}", self.url, url_encode(value.expose())))
             }
         }
     }
@@ -93,9 +98,10 @@ impl HttpRequest {
             .secret_query
             .as_ref()
             .map_or(String::new(), |(name, _)| format!("{}{name}=…", if self.url.contains('?') { '&' } else { '?' }));
+        let path = if self.secret_path.is_some() { "/…" } else { "" };
         let body = redact::json(&self.body);
         format!(
-            "{} {}{secret}{}{body}",
+            "{} {}{path}{secret}{}{body}",
             self.method.name(),
             redact::url(&self.url),
             if body.is_empty() { "" } else { " " }
@@ -249,6 +255,16 @@ pub trait Destination: Send + Sync {
     /// A request that only reads, to see whether the destination works and the key is right; none when it has none (GA4).
     fn probe(&self) -> Option<HttpRequest>;
 
+    /// The request by which a person tests the destination, reading too: the probe, unless there is more to see.
+    fn test(&self) -> Option<HttpRequest> {
+        self.probe()
+    }
+
+    /// What the answer to [`Destination::test`] means.
+    fn judge_test(&self, exchange: &Exchange) -> Outcome {
+        status::outcome(exchange)
+    }
+
     /// Limits that suit the destination unless the configuration says otherwise.
     fn default_rate_limit(&self) -> Option<RateLimit>;
 }
@@ -260,8 +276,12 @@ pub enum Settings {
     Ga4(ga4::Settings),
     /// `kind = "rest"`: the owner's own CRM contract.
     Rest(rest::Settings),
+    /// `kind = "hubspot"`.
+    HubSpot(hubspot::Settings),
     /// `kind = "mailerlite"`.
     MailerLite(mailerlite::Settings),
+    /// `kind = "webhook"`: business events as signed JSON.
+    Webhook(webhook::Settings),
 }
 
 /// Builds the destination that settings describe.
@@ -269,7 +289,9 @@ pub fn build(settings: &Settings) -> Box<dyn Destination> {
     match settings {
         Settings::Ga4(settings) => Box::new(ga4::Ga4::new(settings.clone())),
         Settings::Rest(settings) => Box::new(rest::Rest::new(settings.clone())),
+        Settings::HubSpot(settings) => Box::new(hubspot::HubSpot::new(settings.clone())),
         Settings::MailerLite(settings) => Box::new(mailerlite::MailerLite::new(settings.clone())),
+        Settings::Webhook(settings) => Box::new(webhook::Webhook::new(settings.clone())),
     }
 }
 

@@ -114,6 +114,13 @@ pub fn excerpt(exchange: &Exchange) -> String {
         let bare = secret.expose().trim_start_matches("Bearer ");
         shown = hide(&shown, bare);
     }
+    if let Some(path) = &request.secret_path {
+        // An error page may repeat the path without its query, or its parts by themselves.
+        shown = hide(&shown, path.expose());
+        for part in path.expose().split(['/', '?', '&', '=']).filter(|part| part.len() >= 8) {
+            shown = hide(&shown, part);
+        }
+    }
     for value in redact::personal_values(&request.body) {
         shown = hide(&shown, &value);
         for word in value.split_whitespace().filter(|word| word.chars().count() >= 3) {
@@ -223,6 +230,7 @@ mod tests {
         HttpRequest {
             method: Method::Post,
             url: "https://crm.example.com/contacts".into(),
+            secret_path: None,
             secret_query: None,
             headers: Vec::new(),
             secret_header: Some(("authorization", Secret::new("Bearer sk_very_secret"))),

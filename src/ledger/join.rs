@@ -135,7 +135,7 @@ fn keep_one(
 ) -> BooksResult<BusinessEventId> {
     let rank = |event: &BusinessEvent| {
         let told = |delivery: &Delivery| delivery.frozen.is_some() && was_told(delivery);
-        (!event.facts.marks.contains(&Mark::Absorbed), event.deliveries.iter().any(told), event.frozen)
+        (event.deliveries.iter().any(told), !event.facts.marks.contains(&Mark::Absorbed), event.frozen)
     };
     let second_leads = rank(workspace.business_event(second)?) > rank(workspace.business_event(first)?);
     let (stays, goes) = if second_leads { (second, first) } else { (first, second) };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::books::BooksResult;
 use super::changes::money_time;
 use super::derive::{named, objects};
-use super::release::was_told;
+use super::release;
 use super::workspace::Workspace;
 use crate::model::business_event::{Mark, Subject};
 use crate::model::delivery::Delivery;
@@ -247,11 +247,19 @@ pub(super) fn newly_paired(
     Ok(changed)
 }
 
+/// Whether an event destination was told of a group's sale under the group's own business event.
+///
+/// # Errors
+/// When the books can't be read.
+pub(super) fn was_told(workspace: &mut Workspace<'_>, group: GroupId) -> BooksResult<bool> {
+    Ok(gone_out(workspace, group)?.0)
+}
+
 /// How far a group's sale has gone: told to an event destination, or let go with its id fixed.
 fn gone_out(workspace: &mut Workspace<'_>, group: GroupId) -> BooksResult<(bool, bool)> {
     let Some(sale) = own_sale(workspace, group)? else { return Ok((false, false)) };
     let event = workspace.business_event(sale)?;
-    let told = |delivery: &Delivery| delivery.frozen.is_some() && was_told(delivery);
+    let told = |delivery: &Delivery| delivery.frozen.is_some() && release::was_told(delivery);
     Ok((event.deliveries.iter().any(told), event.frozen))
 }
 

@@ -13,7 +13,7 @@ use super::release::{self, was_told};
 use super::rules::Count;
 use super::workspace::Workspace;
 use crate::model::business_event::{BusinessEvent, EventFacts, Mark, Subject};
-use crate::model::delivery::{Rule, State};
+use crate::model::delivery::{Delivery, Rule, State};
 use crate::model::group::Group;
 use crate::model::id::{BusinessEventId, DestinationId, GroupId};
 use crate::model::statement::ObjectKind;
@@ -188,7 +188,7 @@ fn match_events(
     for (draft, id) in drafts.into_iter().zip(ids) {
         let (id, fresh) = match id {
             Some(id) => {
-                let revived = revive(workspace, id)?;
+                let revived = revive(workspace, id, other)?;
                 (id, revived || occasion.again || workspace.business_event(id)?.kind != draft.kind)
             }
             None => {
@@ -220,6 +220,7 @@ fn absorb(
     let event = workspace.business_event(absorbed)?;
     let frozen = event.frozen;
     if event.facts.marks.contains(&Mark::Absorbed) {
+        release::withdraw(workspace, absorbed)?;
         return Ok(true);
     }
     match workspace.exact_group(teller)?.events.iter().find(|(subject, _)| *subject == Subject::Sale) {
@@ -235,16 +236,28 @@ fn absorb(
     Ok(frozen)
 }
 
-/// A sale that another group told of tells of itself again: what was held back of it goes on.
-fn revive(workspace: &mut Workspace<'_>, id: BusinessEventId) -> BooksResult<bool> {
-    if !workspace.business_event(id)?.facts.marks.contains(&Mark::Absorbed) {
+/// A sale that another group told of tells of itself again: what was held back of it goes on, with the values that it was frozen
+/// with, since a request of it may be under way.
+fn revive(workspace: &mut Workspace<'_>, id: BusinessEventId, other: Option<OtherHalf>) -> BooksResult<bool> {
+    let marks = &workspace.business_event(id)?.facts.marks;
+    let (absorbed, held_back) = (marks.contains(&Mark::Absorbed), marks.contains(&Mark::HeldBack));
+    let told_by_other = match other {
+        Some(other) if held_back => likeness::was_told(workspace, other.group)?,
+        _ => false,
+    };
+    if !absorbed && (!held_back || told_by_other) {
         return Ok(false);
     }
+    let now = workspace.now;
     let event = workspace.business_event_mut(id)?;
-    event.facts.marks.retain(|mark| !matches!(mark, Mark::Absorbed | Mark::ToldTwice));
-    event.deliveries.retain(|delivery| {
-        !matches!(delivery.state, State::Suppressed { rule: Rule::Withdrawn, .. }) || was_told(delivery)
-    });
+    event.facts.marks.retain(|mark| !matches!(mark, Mark::Absorbed | Mark::HeldBack | Mark::ToldTwice));
+    let withdrawn = |delivery: &Delivery| matches!(delivery.state, State::Suppressed { rule: Rule::Withdrawn, .. });
+    event.deliveries.retain(|delivery| !withdrawn(delivery) || delivery.frozen.is_some());
+    for delivery in event.deliveries.iter_mut().filter(|delivery| withdrawn(delivery)) {
+        delivery.state = State::Pending;
+        delivery.schedule.settling = false;
+        delivery.schedule.due_at = now;
+    }
     Ok(true)
 }
 
@@ -318,8 +331,14 @@ fn revise(workspace: &mut Workspace<'_>, id: BusinessEventId, draft: &Draft) -> 
     event.kind.clone_from(&draft.kind);
     event.amount = draft.amount;
     let known = std::mem::replace(&mut event.facts, draft.facts.clone());
-    for mark in known.marks.iter().filter(|mark| matches!(mark, Mark::ToldTwice | Mark::ChangedAfterSent)) {
+    for mark in
+        known.marks.iter().filter(|mark| matches!(mark, Mark::ToldTwice | Mark::ChangedAfterSent | Mark::HeldBack))
+    {
         event.facts.marks.push(*mark);
+    }
+    if other_id && !told && draft.subject.is_taken_back() {
+        // It waits to be sent still: under the id of the sale that it proved to be of.
+        event.transaction_id.clone_from(&draft.transaction_id);
     }
     if event.frozen {
         // What the contact lent it when it was first let go stays where its own objects are still silent.

@@ -162,10 +162,20 @@ fn told_after_all(workspace: &mut Workspace<'_>, destination: DestinationId, id:
         }
         plan::note_settling(workspace, home)?;
     }
-    let event = workspace.business_event_mut(id)?;
-    if held_back && event.facts.marks.contains(&Mark::Absorbed) {
+    let absorbed = workspace.business_event(id)?.facts.marks.contains(&Mark::Absorbed);
+    let of_other_half = match (rival, group) {
+        (Some((home, sale)), Some(group)) if home != workspace.live_group(group)? => Some(sale),
+        _ => None,
+    };
+    if let (Some(sale), true, true) = (of_other_half, held_back, absorbed) {
+        // Should the halves part before anything else is said of them, it is sent after all.
+        let marks = &mut workspace.business_event_mut(sale)?.facts.marks;
+        if !marks.contains(&Mark::HeldBack) {
+            marks.push(Mark::HeldBack);
+        }
         return Ok(());
     }
+    let event = workspace.business_event_mut(id)?;
     if !event.facts.marks.contains(&Mark::ToldTwice) {
         event.facts.marks.push(Mark::ToldTwice);
     }

@@ -258,6 +258,8 @@ pub enum Mark {
     ChangedAfterSent,
     /// By likeness it is half of a sale that another business event tells of.
     Absorbed,
+    /// A destination has the sale under the id of its other half already; it is not sent there again.
+    HeldBack,
 }
 
 impl Mark {
@@ -271,6 +273,7 @@ impl Mark {
             Self::ToldTwice => "told_twice",
             Self::ChangedAfterSent => "changed_after_sent",
             Self::Absorbed => "absorbed",
+            Self::HeldBack => "held_back",
         }
     }
 
@@ -287,6 +290,7 @@ impl Mark {
                 "two sales proved to be one after both had been sent; correct it at the destination by hand"
             }
             Self::ChangedAfterSent => "the provider corrected this after a destination had been told",
+            Self::HeldBack => "a destination has it under the id of its other half already",
             Self::Absorbed => "half of a sale that is told of under another id (same customer, amount and time)",
         }
     }

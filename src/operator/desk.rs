@@ -9,7 +9,7 @@ use super::filter::wrong;
 use super::live::Live;
 use super::reading::Names;
 use super::request::Request;
-use super::{contacts, deliveries, destinations, events, failed, rejected, replay, status};
+use super::{contacts, deliveries, destinations, events, failed, preview, rejected, replay, status};
 use crate::http::admin::{Operator, OperatorError, OperatorRows};
 use crate::ledger::books::BooksError;
 use crate::platform::clock::SharedClock;
@@ -70,6 +70,7 @@ impl Desk {
             Request::DestinationsPause { name } => destinations::pause(self, &name),
             Request::DestinationsResume { name } => destinations::resume(self, &name),
             Request::DestinationsTest { name } => destinations::test(self, &name),
+            Request::DestinationsPreview { id, destination } => preview::preview(self, &id, destination.as_deref()),
         }
     }
 

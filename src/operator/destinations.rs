@@ -186,13 +186,19 @@ pub(super) fn test(desk: &Desk, name: &str) -> Result<OperatorRows, OperatorErro
         return Err(missing(format!("there is no destination {name:?} in the configuration; {known}")));
     };
     let kind = found.destination.kind();
-    let Some(request) = found.destination.probe() else {
+    let Some(request) = found.destination.test() else {
         return Ok(one(json!({
             "name": name, "kind": kind, "ok": Value::Null, "result": "not_tested", "status": Value::Null,
-            "explanation": format!(
-                "{kind} has no request that only reads, and its answers say nothing: nothing was sent. Look at its own real-time \
-                 report after `tallyhook send`"
-            ),
+            "explanation": match kind {
+                "webhook" => format!(
+                    "a webhook has no request that only reads: nothing was sent. `tallyhook destinations preview EVENT_ID \
+                     --destination {name}` shows what it would be sent of an event"
+                ),
+                _ => format!(
+                    "{kind} has no request that only reads, and its answers say nothing: nothing was sent. Look at its own \
+                     real-time report after `tallyhook send`"
+                ),
+            },
         })));
     };
     let began = desk.clock.now();
@@ -201,7 +207,7 @@ pub(super) fn test(desk: &Desk, name: &str) -> Result<OperatorRows, OperatorErro
     let answered = reply.as_ref().ok().map(|response| response.status);
     let sent = request.shown();
     let exchange = Exchange { request, reply };
-    let (result, explanation) = match status::outcome(&exchange) {
+    let (result, explanation) = match found.destination.judge_test(&exchange) {
         Outcome::Delivered => ("works", "it answers and takes the key".to_owned()),
         Outcome::SlowDown { .. } => ("works", "it answers, and wants requests to come slower (429)".to_owned()),
         Outcome::Suppressed(rule) => ("works", format!("it answers ({})", rule.name())),

@@ -1,7 +1,6 @@
 //! The failed queue: the list, and a person's decision about what is in it.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 
 use serde_json::{Value, json};
@@ -11,16 +10,16 @@ use super::desk::{Desk, broken, missing, unread};
 use super::filter::{OF_FAILED, Sieve, wrong};
 use super::pages::{Batch, PAGE, in_batches, one};
 use super::reading::{Names, Reading};
+use super::rehearsal::{self, Rehearsed, delivery_of};
 use super::request::{List, Selection};
-use crate::destinations::{Admission, Exchange, HttpResponse, Job, Method, Step, Style};
 use crate::http::admin::{OperatorError, OperatorRows};
-use crate::ledger::books::{Books, BooksError, BooksResult};
+use crate::ledger::books::Books;
 use crate::ledger::decide;
 use crate::ledger::rules::Rules;
 use crate::ledger::workspace::Workspace;
 use crate::model::business_event::BusinessEvent;
 use crate::model::delivery::{Delivery, State};
-use crate::model::id::{BusinessEventId, DeliveryId, DestinationId};
+use crate::model::id::{BusinessEventId, DeliveryId};
 use crate::store::{Command, Reply, Snapshot, Unavailable, Writer};
 
 /// What is written down when a person gives no reason.
@@ -161,84 +160,21 @@ fn retried(
     })
 }
 
-/// What a retry would do, worked out by the same plan without writing it: the row shows the first request, and when that only
-/// looks for the person, what follows if nobody is found.
+/// What a retry would do, worked out by the same plan without writing it.
 fn rehearse(desk: &Desk, snapshot: &Snapshot, rules: &Rules, names: &Names, id: DeliveryId) -> Value {
     let mut workspace = Workspace::new(snapshot, desk.clock.now());
     let planned = decide::plan_retry(&mut workspace, rules, id);
-    let requests = planned.and_then(|()| {
-        // A destination that can't digest it costs this row alone.
-        catch_unwind(AssertUnwindSafe(|| first_requests(&mut workspace, rules, id)))
-            .unwrap_or_else(|_| Err(BooksError::Refused("a defect of tallyhook; its log says where".to_owned())))
-    });
-    match requests {
-        Ok(Ok(requests)) => {
+    match planned.and_then(|()| rehearsal::rehearse(&mut workspace, rules, id)) {
+        Ok(Rehearsed::Suppressed(rule)) => answer(names, id, "would_suppress", Some(rule.name().to_owned())),
+        Ok(rehearsed) => {
+            let requests = if let Rehearsed::Sends(requests) = rehearsed { requests } else { Vec::new() };
             let mut row = answer(names, id, "would_retry", None);
-            row["request"] = json!(requests.first());
-            row["then"] = json!(requests.get(1));
+            row["request"] = json!(requests.first().map(|shown| &shown.request));
+            row["then"] = json!(requests.get(1).map(|shown| &shown.request));
             row
         }
-        Ok(Err(suppressed)) => answer(names, id, "would_suppress", Some(suppressed)),
         Err(error) => answer(names, id, "refused", Some(error.to_string())),
     }
-}
-
-/// The first request of a planned retry as it may be shown, and what follows a search that finds nobody; or the rule by which
-/// there is none.
-fn first_requests(
-    workspace: &mut Workspace<'_>,
-    rules: &Rules,
-    id: DeliveryId,
-) -> BooksResult<Result<Vec<String>, String>> {
-    let nothing = || Ok(Ok(Vec::new()));
-    let Some(rules) = rules.destination(id.destination) else { return nothing() };
-    let event = workspace.business_event(id.event)?.clone();
-    let Some(delivery) = delivery_of(&event, id.destination).cloned() else { return nothing() };
-    if let State::Suppressed { rule, .. } = delivery.state {
-        return Ok(Err(rule.name().to_owned()));
-    }
-    let contact = match event.contact {
-        Some(contact) => Some(workspace.contact(contact)?.clone()),
-        None => None,
-    };
-    let style = rules.destination.style();
-    let (mut events, mut sync) = (vec![event], None);
-    if let (Style::Contact, Some(contact)) = (style, &contact) {
-        let known = workspace.sync(id.destination, contact.id)?.clone();
-        events.clear();
-        for pending in &known.pending {
-            let event = workspace.business_event(*pending)?;
-            if rules.destination.admit(event, Some(contact)) == Admission::Send {
-                events.push(event.clone());
-            }
-        }
-        sync = Some(known);
-    }
-    if events.is_empty() {
-        return nothing();
-    }
-    let key = id.to_string();
-    let job = Job {
-        key: &key,
-        events: &events,
-        delivery: (style == Style::Event).then_some(&delivery),
-        contact: contact.as_ref(),
-        sync: sync.as_ref(),
-        now: workspace.now,
-    };
-    let Step::Send(request) = rules.destination.step(&job, &[]) else { return nothing() };
-    let mut shown = vec![request.shown()];
-    if request.method == Method::Get {
-        let nobody = HttpResponse { status: 200, retry_after: None, body: b"[]".to_vec() };
-        if let Step::Send(next) = rules.destination.step(&job, &[Exchange { request, reply: Ok(nobody) }]) {
-            shown.push(next.shown());
-        }
-    }
-    Ok(Ok(shown))
-}
-
-fn delivery_of(event: &BusinessEvent, destination: DestinationId) -> Option<&Delivery> {
-    event.deliveries.iter().find(|delivery| delivery.destination == destination)
 }
 
 /// The deliveries that a selection means, a page at a time.

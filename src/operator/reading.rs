@@ -73,7 +73,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Whether the books tell of a business event's fact by another event, or no longer.
-    fn is_withdrawn(&self, event: &BusinessEvent) -> Result<bool, OperatorError> {
+    pub(super) fn is_withdrawn(&self, event: &BusinessEvent) -> Result<bool, OperatorError> {
         let Some(group) = event.group else { return Ok(false) };
         let group = self.snapshot.group(group).map_err(unread)?;
         let is_listed = group.is_some_and(|group| group.events.iter().any(|(_, id)| *id == event.id));

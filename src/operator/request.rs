@@ -89,6 +89,15 @@ pub enum Request {
         /// As configured.
         name: String,
     },
+    /// What destinations would be sent of an event: a row for each of its business events and each destination.
+    #[serde(rename = "destinations.preview")]
+    DestinationsPreview {
+        /// `b12`, or a webhook as in [`Request::EventsShow`].
+        id: String,
+        /// Only this one, as configured.
+        #[serde(default)]
+        destination: Option<String>,
+    },
 }
 
 impl Request {
@@ -111,7 +120,8 @@ impl Request {
             | Self::FailedShow { .. }
             | Self::RejectedList(_)
             | Self::DestinationsList(_)
-            | Self::DestinationsTest { .. } => false,
+            | Self::DestinationsTest { .. }
+            | Self::DestinationsPreview { .. } => false,
         }
     }
 
@@ -121,7 +131,8 @@ impl Request {
             Self::FailedRetry(_)
             | Self::EventsReplay { .. }
             | Self::RejectedRetry(_)
-            | Self::DestinationsTest { .. } => true,
+            | Self::DestinationsTest { .. }
+            | Self::DestinationsPreview { .. } => true,
             _ => self.is_change(),
         }
     }

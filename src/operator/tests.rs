@@ -3,5 +3,6 @@
 mod books;
 mod changes;
 mod lists;
+mod preview;
 mod refused;
 mod status;

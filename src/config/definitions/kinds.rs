@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::hubspot::HUBSPOT;
 use super::metadata::METADATA;
 use super::{Check, DAY, DELIVERY, Family, Form, Key, Kind, Preset, SECOND, Shape, Wrong, any};
 
@@ -34,9 +35,16 @@ pub(in crate::config) static DESTINATIONS: Family = Family {
             doc: "A CRM with GET and POST /contacts and PATCH /contacts/{id} below its base address.",
             keys: REST,
         },
+        Kind { name: "hubspot", sample_name: "hubspot", doc: "HubSpot: a contact for each person.", keys: HUBSPOT },
         Kind { name: "mailerlite", sample_name: "mailerlite", doc: "MailerLite.", keys: MAILERLITE },
+        Kind {
+            name: "webhook",
+            sample_name: "orders",
+            doc: "A program of your own: every business event as JSON by POST, signed by Standard Webhooks.",
+            keys: WEBHOOK,
+        },
     ],
-    later: &["hubspot", "gohighlevel", "webhook"],
+    later: &["gohighlevel"],
     common: DELIVERY,
 };
 
@@ -222,7 +230,8 @@ const REST: &[Key] = &[
     },
 ];
 
-const CURRENCY: Check = |text| {
+/// A currency code.
+pub(super) const CURRENCY: Check = |text| {
     text.parse::<crate::model::money::Currency>()
         .map(drop)
         .map_err(|_| Wrong::new("must be a currency code of three letters like \"eur\""))
@@ -301,10 +310,49 @@ const GROUP_ID: Check = |text| {
     }
 };
 
+const WEBHOOK: &[Key] = &[
+    Key {
+        name: "url",
+        form: Form::Secret(HOOK_ADDRESS),
+        preset: Preset::Required("{ env = \"ORDERS_WEBHOOK_URL\" }"),
+        doc: "Where events go. Treated as a secret, since such addresses often hold one.",
+    },
+    Key {
+        name: "secret",
+        form: Form::Secret(HOOK_SECRET),
+        preset: Preset::Required("{ env = \"ORDERS_WEBHOOK_SECRET\" }"),
+        doc: "What each request is signed with, the same at both ends: whsec_ and base64 of 24 to 64 bytes, or any other text from 16 \
+              characters on.",
+    },
+    Key {
+        name: "personal_data",
+        form: Form::Flag,
+        preset: Preset::Default("false"),
+        doc: "Whether e-mail address, phone number and name go along.",
+    },
+];
+
+const HOOK_ADDRESS: Check = |text| crate::config::address::check(text, Shape::Whole).map(drop).map_err(Wrong::new);
+
+/// Standard Webhooks: a secret has 24 to 64 bytes, in base64 after `whsec_`.
+const HOOK_SECRET: Check = |text| {
+    use crate::destinations::webhook::signature::{PREFIX, key_bytes};
+    let length = key_bytes(text).map_or(0, |key| key.len());
+    if text.starts_with(PREFIX) && !(24..=64).contains(&length) {
+        return Err(Wrong::new("must hold base64 of 24 to 64 bytes after whsec_")
+            .but("`echo whsec_$(openssl rand -base64 32)` makes one"));
+    }
+    if length < 16 {
+        return Err(Wrong::new("must have at least 16 characters")
+            .but("`echo whsec_$(openssl rand -base64 32)` makes a good one"));
+    }
+    Ok(())
+};
+
 const WEBHOOK_ALERT: &[Key] = &[
     Key {
         name: "url",
-        form: Form::Secret(ALERT_ADDRESS),
+        form: Form::Secret(HOOK_ADDRESS),
         preset: Preset::Required("{ env = \"MONITORING_WEBHOOK_URL\" }"),
         doc: "Where alerts go. Treated as a secret, since such addresses often hold one.",
     },
@@ -315,5 +363,3 @@ const WEBHOOK_ALERT: &[Key] = &[
         doc: "Whether it may be inside your own network (10.x, 192.168.x and the like).",
     },
 ];
-
-const ALERT_ADDRESS: Check = |text| crate::config::address::check(text, Shape::Whole).map(drop).map_err(Wrong::new);

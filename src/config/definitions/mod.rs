@@ -2,6 +2,7 @@
 
 mod delivery;
 mod house;
+mod hubspot;
 mod kinds;
 mod metadata;
 
@@ -78,6 +79,8 @@ pub(super) enum Form {
     Url(Shape),
     /// Any text that passes the check.
     Text(Check),
+    /// The same, or an empty text.
+    TextOrNothing(Check),
     /// A text that passes the check, or several, at least one, each once.
     Texts(Check),
     /// A secret that passes the check.
@@ -109,6 +112,7 @@ impl Form {
             Self::Path => "a path in quotes".into(),
             Self::Url(_) => "an address like \"https://api.example.com\"".into(),
             Self::Text(_) => "a text in quotes".into(),
+            Self::TextOrNothing(_) => "a text in quotes, or \"\" for none".into(),
             Self::Texts(_) => "a text in quotes, or a list like [\"first\", \"second\"]".into(),
             Self::Secret(_) => {
                 "a secret: { env = \"NAME\" }, { file = \"…\" }, { credential = \"name\" } or a text in quotes".into()

@@ -91,6 +91,7 @@ fn post(url: &str) -> HttpRequest {
     HttpRequest {
         method: Method::Post,
         url: url.to_owned(),
+        secret_path: None,
         secret_query: Some(("api_secret", Secret::new("hush&hush"))),
         headers: vec![("content-type", "application/json".to_owned())],
         secret_header: Some(("authorization", Secret::new("Bearer token-1"))),

@@ -46,6 +46,7 @@ impl Fake {
         HttpRequest {
             method,
             url: format!("https://fake.example{path}"),
+            secret_path: None,
             secret_query: None,
             headers: Vec::new(),
             secret_header: None,

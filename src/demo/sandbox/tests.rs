@@ -203,6 +203,7 @@ fn the_delivery_client_sees_faults_as_it_would_in_the_world() {
     let request = HttpRequest {
         method: Method::Post,
         url: format!("{}/x", sandbox.origin()),
+        secret_path: None,
         secret_query: None,
         headers: Vec::new(),
         secret_header: None,

@@ -117,6 +117,7 @@ impl Ga4 {
                 self.settings.endpoint.trim_end_matches('/'),
                 url_encode(&self.settings.measurement_id)
             ),
+            secret_path: None,
             secret_query: Some(("api_secret", self.settings.api_secret.clone())),
             headers: vec![("content-type", "application/json".to_owned())],
             secret_header: None,

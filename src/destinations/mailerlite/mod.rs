@@ -144,6 +144,7 @@ impl MailerLite {
         HttpRequest {
             method,
             url: format!("{}{path}", self.settings.endpoint.trim_end_matches('/')),
+            secret_path: None,
             secret_query: None,
             headers,
             secret_header: Some(match self.settings.api {

@@ -39,6 +39,28 @@ pub struct Rest {
 /// The external id of the probe: nobody has it.
 const PROBE: &str = "tallyhook-probe";
 
+/// What a CRM gets: every business event, since each says something of its contact.
+pub const EVENTS: &[EventKind] = &[
+    EventKind::Purchase,
+    EventKind::PaymentFailed,
+    EventKind::Refund,
+    EventKind::RefundFailed,
+    EventKind::DisputeLost,
+    EventKind::DisputeReversed,
+    EventKind::Renewal,
+    EventKind::SubscriptionStarted,
+    EventKind::SubscriptionChanged,
+    EventKind::SubscriptionEnded,
+    EventKind::TrialStarted,
+    EventKind::Lead,
+    EventKind::ContactChanged,
+    EventKind::BookingMade,
+    EventKind::BookingChanged,
+    EventKind::BookingCancelled,
+    EventKind::BookingAttended,
+    EventKind::BookingMissed,
+];
+
 /// Where an attempt stands: the request that is due, and how it came to that.
 enum Turn {
     /// `GET contacts?external_id=`.
@@ -86,6 +108,7 @@ impl Rest {
         HttpRequest {
             method,
             url,
+            secret_path: None,
             secret_query: None,
             headers,
             secret_header: Some(("authorization", Secret::new(format!("Bearer {}", self.settings.api_key.expose())))),
@@ -189,26 +212,7 @@ impl Destination for Rest {
     }
 
     fn default_events(&self) -> &'static [EventKind] {
-        &[
-            EventKind::Purchase,
-            EventKind::PaymentFailed,
-            EventKind::Refund,
-            EventKind::RefundFailed,
-            EventKind::DisputeLost,
-            EventKind::DisputeReversed,
-            EventKind::Renewal,
-            EventKind::SubscriptionStarted,
-            EventKind::SubscriptionChanged,
-            EventKind::SubscriptionEnded,
-            EventKind::TrialStarted,
-            EventKind::Lead,
-            EventKind::ContactChanged,
-            EventKind::BookingMade,
-            EventKind::BookingChanged,
-            EventKind::BookingCancelled,
-            EventKind::BookingAttended,
-            EventKind::BookingMissed,
-        ]
+        EVENTS
     }
 
     fn admit(&self, _event: &BusinessEvent, contact: Option<&Contact>) -> Admission {

@@ -420,3 +420,55 @@ fn a_half_of_a_source_whose_sales_do_not_count_is_no_half() {
         assert_eq!(sales(&house), [one("purchase", 2000, "pi_1", false)]);
     }
 }
+
+#[test]
+fn a_half_that_was_told_by_a_late_success_parts_without_losing_the_other() {
+    let parting: [fn() -> Vec<Event>; 2] =
+        [|| vec![invoice_payment("in_2", "pi_1").at(3)], || vec![by_intent(2, 2000).at(1)]];
+    for part in parting {
+        for fails_first in [false, true] {
+            let mut house = House::new(everybody());
+            house.take(&intent("pi_1", eur(2000), "ch_1").email("other@example.com").browser("1.2").at(5));
+            house.take(&by_invoice(1, 2000));
+            house.seconds(70);
+            let of_intent =
+                house.current().iter().find(|event| event.transaction_id.as_deref() == Some("pi_1")).unwrap().id;
+            let due = house.due(ANALYTICS).into_iter().find(|due| due.target == of_intent.0).unwrap();
+            if fails_first {
+                let failed = house.attempt(due, Outcome::Retry { explanation: "503".into(), after: None });
+                house.report(&failed);
+                house.deliver();
+                house.take(&charge("ch_1", eur(2000), Some("pi_1")).customer("cus_1").at(6));
+            } else {
+                let report = house.attempt(due, Outcome::Delivered);
+                house.take(&charge("ch_1", eur(2000), Some("pi_1")).customer("cus_1").at(6));
+                house.report(&report);
+            }
+            house.check();
+            house.take_all(&part());
+            house.seconds(4000);
+            house.deliver();
+            house.check();
+            let told = told(&house, ANALYTICS);
+            for id in ["in_1", "pi_1"] {
+                assert_eq!(told.iter().filter(|(_, told, _)| told == id).count(), 1, "{id} {fails_first} {told:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refund_in_the_queue_goes_out_under_the_id_of_the_sale_it_proves_to_be_of() {
+    let mut house = House::new(everybody());
+    house.take(&intent("pi_1", eur(2000), "ch_1").customer("cus_1").email(EMAIL).at(265));
+    house.take(&by_invoice(1, 2000).at(837));
+    house.seconds(900);
+    house.take(&refund("re_1", eur(500), Counted, "ch_1", Some("pi_1")).at(840));
+    house.seconds(100);
+    house.take(&invoice_payment("in_1", "pi_1").at(841));
+    house.deliver();
+    house.check();
+    let told = told(&house, ANALYTICS);
+    let ids: Vec<_> = told.iter().map(|(_, id, _)| id).collect();
+    assert_eq!((told.len(), ids[0]), (2, ids[1]), "{told:?}");
+}

@@ -60,5 +60,5 @@ codes! {
         Rejected = 0, AttemptsUsedUp = 1, DeadlinePassed = 2, DestinationUnavailable = 3, Invalid = 4, Ambiguous = 5;
     Mark, "remark":
         ByLikeness = 0, Upgrade = 1, Unmatched = 2, Capped = 3, ToldTwice = 4, ChangedAfterSent = 5,
-        Absorbed = 6;
+        Absorbed = 6, HeldBack = 7;
 }

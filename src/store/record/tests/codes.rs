@@ -49,7 +49,7 @@ fn every_number_keeps_its_meaning() {
     );
     assert_eq!(
         in_order(|mark: Mark| mark.name().into()),
-        "by_likeness upgrade unmatched capped told_twice changed_after_sent absorbed"
+        "by_likeness upgrade unmatched capped told_twice changed_after_sent absorbed held_back"
     );
 }
 

@@ -309,6 +309,7 @@ fn event_facts() -> BoxedStrategy<EventFacts> {
         Mark::ToldTwice,
         Mark::ChangedAfterSent,
         Mark::Absorbed,
+        Mark::HeldBack,
     ];
     let said = (details(), [maybe(), maybe(), maybe(), maybe(), maybe(), maybe()], attribution(), consent());
     let subscription = (text(), terms(), changes()).prop_map(|(id, terms, changes)| SubscriptionFacts {
