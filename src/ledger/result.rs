@@ -12,7 +12,7 @@ use super::verdict::{Again, Verdict, judge};
 use super::workspace::{Notice, Target, Workspace};
 use crate::destinations::Finished;
 use crate::model::business_event::{BusinessEvent, Mark, Subject};
-use crate::model::delivery::{Attempt, Delivery, Failure, Rule, State};
+use crate::model::delivery::{Attempt, Delivery, Failure, Outcome, Rule, State};
 use crate::model::id::{BusinessEventId, DestinationId};
 use crate::model::retry::RetrySchedule;
 use crate::model::time::Timestamp;
@@ -82,7 +82,16 @@ fn report_on_event(
     if verdict == Verdict::Delivered {
         return delivered(workspace, report, id, generation);
     }
-    if delivery.generation != generation || delivery.state != State::Pending {
+    if delivery.generation != generation {
+        return Ok(());
+    }
+    if delivery.state != State::Pending {
+        let arrived = matches!(report.finished.outcome, Outcome::Ambiguous { .. }) || delivery.schedule.attempts > 0;
+        let withdrawn = matches!(delivery.state, State::Suppressed { rule: Rule::Withdrawn, .. });
+        if withdrawn && !arrived && delivery.frozen.is_some() {
+            delivery.schedule.started_at = None;
+            return not_told_after_all(workspace, report.destination, id);
+        }
         return Ok(());
     }
     delivery.schedule.started_at = None;
@@ -138,6 +147,32 @@ pub(super) fn delivered(
     set_state(workspace, report.destination, id, None, State::Delivered { at })?;
     if withdrawn && is_sale && by_itself {
         told_after_all(workspace, report.destination, id)?;
+    }
+    Ok(())
+}
+
+/// The only request of a sale under a business event that had been withdrawn, because it is told under another one, came to
+/// nothing: if the other one was held back at the destination for its sake, it goes on.
+fn not_told_after_all(
+    workspace: &mut Workspace<'_>,
+    destination: DestinationId,
+    id: BusinessEventId,
+) -> BooksResult<()> {
+    let event = workspace.business_event(id)?;
+    let absorbed = event.facts.marks.contains(&Mark::Absorbed);
+    let Some(group) = event.group.filter(|_| event.subject == Subject::Sale) else { return Ok(()) };
+    let now = workspace.now;
+    let Some((home, sale)) = likeness::rival_sale(workspace, group, id)? else { return Ok(()) };
+    if home != workspace.live_group(group)? && !absorbed {
+        return Ok(());
+    }
+    if let Some(delivery) = find(workspace.business_event_mut(sale)?, destination)
+        && matches!(delivery.state, State::Suppressed { rule: Rule::Withdrawn, .. })
+        && delivery.frozen.is_some()
+        && !release::was_told(delivery)
+    {
+        delivery.state = State::Pending;
+        delivery.schedule.due_at = now;
     }
     Ok(())
 }
