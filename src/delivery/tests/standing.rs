@@ -127,8 +127,11 @@ fn without_a_question_a_second_403_holds_and_one_among_successes_is_the_records_
     world.advance(300);
     assert!(all_delivered(&world, &[first, second], 0));
 
+    // It must not leave before it is decided what it meets.
+    world.set_paused(0, true);
     let refused = world.new_sale();
     world.client(0).answers(move |sent| Answer::Now(status_only(if sent.events() == [refused.0] { 403 } else { 200 })));
+    world.set_paused(0, false);
     world.settle();
     assert_eq!(world.state(refused, 0), "pending");
     let third = world.new_sale();
