@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -120,7 +120,10 @@ pub struct Names(Arc<Shared>);
 impl Names {
     /// Asks the machine's name service.
     pub fn system(clock: SharedClock) -> Self {
-        Self::new(clock, |host| Ok((host, 0).to_socket_addrs()?.map(|address| address.ip()).collect()))
+        Self::new(clock, |host| match this_machine(host) {
+            Some(addresses) => Ok(addresses.to_vec()),
+            None => Ok((host, 0).to_socket_addrs()?.map(|address| address.ip()).collect()),
+        })
     }
 
     /// Asks `lookup`.
@@ -173,6 +176,13 @@ impl Names {
             names = self.0.lookup_ended.wait_timeout(names, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
+
+/// The addresses of `localhost`, which needs no name service and is never anybody else's (RFC 6761, 6.3).
+fn this_machine(host: &str) -> Option<[IpAddr; 2]> {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let last = host.rsplit('.').next().unwrap_or(host);
+    last.eq_ignore_ascii_case("localhost").then_some([Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
 }
 
 impl fmt::Debug for Names {
@@ -243,6 +253,16 @@ mod tests {
 
     fn address(last: u8) -> IpAddr {
         IpAddr::from([93, 184, 215, last])
+    }
+
+    #[test]
+    fn localhost_is_this_machine_without_a_name_service() {
+        for name in ["localhost", "LOCALHOST", "localhost.", "hooks.localhost"] {
+            assert!(this_machine(name).is_some_and(|all| all.iter().all(IpAddr::is_loopback)), "{name}");
+        }
+        for name in ["localhost.example.com", "notlocalhost", "example.com", ""] {
+            assert_eq!(this_machine(name), None, "{name}");
+        }
     }
 
     #[test]

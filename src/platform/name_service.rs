@@ -33,6 +33,10 @@ mod tests {
     #[test]
     fn localhost_is_still_found_once_pinned() {
         assert!(super::pin());
+        if !std::fs::read_to_string("/etc/hosts").is_ok_and(|hosts| hosts.contains("localhost")) {
+            eprintln!("SKIPPED: /etc/hosts does not name localhost");
+            return;
+        }
         assert!(("localhost", 80).to_socket_addrs().unwrap().next().is_some());
     }
 }
