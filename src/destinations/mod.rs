@@ -240,11 +240,15 @@ pub trait Destination: Send + Sync {
     /// until the sale settles.
     fn is_ready(&self, event: &BusinessEvent, contact: Option<&Contact>) -> bool;
 
-    /// The moment after which it no longer takes what happened then.
-    fn deadline(&self, occurred_at: Timestamp) -> Option<Timestamp>;
+    /// The moment after which it no longer takes what happened then; most take anything, however old.
+    fn deadline(&self, _occurred_at: Timestamp) -> Option<Timestamp> {
+        None
+    }
 
     /// Fixes what every attempt is rendered from; only event destinations need it.
-    fn freeze(&self, event: &BusinessEvent, contact: Option<&Contact>) -> Option<Frozen>;
+    fn freeze(&self, _event: &BusinessEvent, _contact: Option<&Contact>) -> Option<Frozen> {
+        None
+    }
 
     /// What to do about an ambiguous outcome of a kind, unless the configuration says otherwise.
     fn ambiguous(&self, kind: &EventKind) -> AmbiguousPolicy;

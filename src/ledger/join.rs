@@ -144,7 +144,7 @@ fn keep_one(
 }
 
 /// A business event of a fact that another one tells of: what is still to be sent of it is withdrawn, and what was told of it is
-/// reported or told anew. Returns whether an event destination had been told of both.
+/// reported or told anew.
 ///
 /// # Errors
 /// When the books can't be read.
@@ -153,7 +153,7 @@ pub(super) fn retire(
     occasion: &Occasion<'_>,
     stays: BusinessEventId,
     goes: BusinessEventId,
-) -> BooksResult<bool> {
+) -> BooksResult<()> {
     let twice = tell_only_once(workspace, occasion.rules, stays, goes)?;
     withdraw(workspace, goes)?;
     if let Some(destination) = twice {
@@ -169,7 +169,7 @@ pub(super) fn retire(
         let told = told_contact_destinations(occasion, event);
         tell_again(workspace, occasion.rules, occasion.scope, occasion.webhook, contact, &told)?;
     }
-    Ok(twice.is_some())
+    Ok(())
 }
 
 /// The contact destinations that were told of a business event.

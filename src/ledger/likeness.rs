@@ -24,6 +24,7 @@ use crate::model::time::Timestamp;
 /// How far apart the successes of two halves may be, by the provider's own time.
 pub(super) const WINDOW: Duration = Duration::from_millis(WINDOW_MS);
 const WINDOW_MS: u64 = 120_000;
+
 /// Which half of a sale a group may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {

@@ -11,11 +11,10 @@ use super::{
 };
 use crate::model::business_event::{BusinessEvent, EventKind};
 use crate::model::contact::Contact;
-use crate::model::delivery::{AmbiguousPolicy, FailureClass, Frozen, Outcome, Rule};
+use crate::model::delivery::{AmbiguousPolicy, FailureClass, Outcome, Rule};
 use crate::model::identity::IdentityKind;
 use crate::model::rate::RateLimit;
 use crate::model::secret::Secret;
-use crate::model::time::Timestamp;
 
 mod answers;
 mod properties;
@@ -294,14 +293,6 @@ impl Destination for HubSpot {
 
     fn is_ready(&self, _event: &BusinessEvent, contact: Option<&Contact>) -> bool {
         contact.and_then(email).is_some()
-    }
-
-    fn deadline(&self, _occurred_at: Timestamp) -> Option<Timestamp> {
-        None
-    }
-
-    fn freeze(&self, _event: &BusinessEvent, _contact: Option<&Contact>) -> Option<Frozen> {
-        None
     }
 
     fn ambiguous(&self, _kind: &EventKind) -> AmbiguousPolicy {

@@ -12,11 +12,10 @@ use super::{
 };
 use crate::model::business_event::{BusinessEvent, EventKind};
 use crate::model::contact::Contact;
-use crate::model::delivery::{AmbiguousPolicy, FailureClass, Frozen, Outcome, Rule};
+use crate::model::delivery::{AmbiguousPolicy, FailureClass, Outcome, Rule};
 use crate::model::identity::IdentityKind;
 use crate::model::rate::RateLimit;
 use crate::model::secret::Secret;
-use crate::model::time::Timestamp;
 
 mod answers;
 #[cfg(test)]
@@ -271,14 +270,6 @@ impl Destination for MailerLite {
 
     fn is_ready(&self, _event: &BusinessEvent, contact: Option<&Contact>) -> bool {
         email(contact).is_some()
-    }
-
-    fn deadline(&self, _occurred_at: Timestamp) -> Option<Timestamp> {
-        None
-    }
-
-    fn freeze(&self, _event: &BusinessEvent, _contact: Option<&Contact>) -> Option<Frozen> {
-        None
     }
 
     fn ambiguous(&self, _kind: &EventKind) -> AmbiguousPolicy {

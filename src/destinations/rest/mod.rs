@@ -9,11 +9,10 @@ use super::{
 };
 use crate::model::business_event::{BusinessEvent, EventKind};
 use crate::model::contact::Contact;
-use crate::model::delivery::{AmbiguousPolicy, Frozen, Outcome, Rule};
+use crate::model::delivery::{AmbiguousPolicy, Outcome, Rule};
 use crate::model::identity::IdentityKind;
 use crate::model::rate::RateLimit;
 use crate::model::secret::Secret;
-use crate::model::time::Timestamp;
 
 mod answers;
 mod body;
@@ -221,14 +220,6 @@ impl Destination for Rest {
 
     fn is_ready(&self, _event: &BusinessEvent, _contact: Option<&Contact>) -> bool {
         true
-    }
-
-    fn deadline(&self, _occurred_at: Timestamp) -> Option<Timestamp> {
-        None
-    }
-
-    fn freeze(&self, _event: &BusinessEvent, _contact: Option<&Contact>) -> Option<Frozen> {
-        None
     }
 
     /// Retry, because the next attempt searches before it creates.

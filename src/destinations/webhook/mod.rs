@@ -9,7 +9,6 @@ use crate::model::contact::Contact;
 use crate::model::delivery::{AmbiguousPolicy, FailureClass, Frozen, Outcome};
 use crate::model::rate::RateLimit;
 use crate::model::secret::Secret;
-use crate::model::time::Timestamp;
 
 mod body;
 pub mod signature;
@@ -156,10 +155,6 @@ impl Destination for Webhook {
 
     fn is_ready(&self, _event: &BusinessEvent, _contact: Option<&Contact>) -> bool {
         true
-    }
-
-    fn deadline(&self, _occurred_at: Timestamp) -> Option<Timestamp> {
-        None
     }
 
     fn freeze(&self, event: &BusinessEvent, _contact: Option<&Contact>) -> Option<Frozen> {
