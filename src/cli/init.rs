@@ -24,12 +24,15 @@ pub(super) struct Init {
     /// Where to write it; - prints it
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
+    /// With a table for every kind of destination, not only the usual ones
+    #[arg(long)]
+    all: bool,
 }
 
 impl Init {
     /// Writes the sample.
     pub(super) fn run(self, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(), Failure> {
-        let sample = config::sample();
+        let sample = config::sample(self.all);
         let file = self.file.as_deref().or(setting.config).unwrap_or_else(|| Path::new(DEFAULT_FILE));
         if file == Path::new("-") {
             return Ok(out.write_all(sample.as_bytes())?);

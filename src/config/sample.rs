@@ -1,6 +1,6 @@
 //! The commented configuration that `init` writes, from the definitions that reading follows.
 
-use super::definitions::{ALERTS, DESTINATIONS, Family, Form, Key, Preset, SECTIONS, SOURCES};
+use super::definitions::{ALERTS, DESTINATIONS, Family, Form, Key, Kind, Preset, SECTIONS, SOURCES};
 
 /// Comments are broken before this column.
 const WIDTH: usize = 100;
@@ -17,8 +17,8 @@ Secrets, and any other text, can also be { env = \"NAME\" } (an environment vari
 
 Take out the tables of destinations and alerts that you do not use.";
 
-/// The whole sample.
-pub fn sample() -> String {
+/// The sample: the usual kinds of sources, destinations and alerts, or one of every kind.
+pub fn sample(every_kind: bool) -> String {
     let mut text = String::new();
     for paragraph in INTRODUCTION.lines() {
         comment(&mut text, paragraph);
@@ -27,18 +27,19 @@ pub fn sample() -> String {
     for section in first {
         table(&mut text, section.name, section.doc, None, &[section.keys]);
     }
-    family(&mut text, &SOURCES);
-    family(&mut text, &DESTINATIONS);
-    family(&mut text, &ALERTS);
+    for of in [&SOURCES, &DESTINATIONS, &ALERTS] {
+        family(&mut text, of, every_kind);
+    }
     for section in rest {
         table(&mut text, section.name, section.doc, None, &[section.keys]);
     }
     text
 }
 
-fn family(text: &mut String, family: &Family) {
+fn family(text: &mut String, family: &Family, every_kind: bool) {
     let first = family.kinds.first().map_or("", |kind| kind.sample_name);
-    for kind in family.kinds {
+    let (shown, others): (Vec<&Kind>, Vec<&Kind>) = family.kinds.iter().partition(|kind| kind.usual || every_kind);
+    for kind in shown {
         let name = format!("{}.{}", family.name, kind.sample_name);
         if kind.sample_name == first || family.common.is_empty() {
             table(text, &name, kind.doc, Some(kind.name), &[kind.keys, family.common]);
@@ -47,6 +48,15 @@ fn family(text: &mut String, family: &Family) {
             let doc = format!("{} Also takes, as in [{}.{first}]: {}.", kind.doc, family.name, common.join(", "));
             table(text, &name, &doc, Some(kind.name), &[kind.keys]);
         }
+    }
+    if !others.is_empty() {
+        let names: Vec<_> = others.iter().map(|kind| format!("kind = {:?}", kind.name)).collect();
+        text.push('\n');
+        let names = names.join(" and ");
+        comment(
+            text,
+            &format!("There are [{}.…] of {names}, too: `tallyhook init --all -` shows all keys.", family.name),
+        );
     }
 }
 

@@ -420,14 +420,23 @@ fn every_key() -> Vec<&'static Key> {
 
 #[test]
 fn the_sample_is_a_configuration() {
-    let config = read(&sample()).unwrap();
+    let config = read(&sample(true)).unwrap();
     assert_eq!((config.sources.len(), config.destinations.len(), config.alerts.len()), (1, 5, 1));
     assert_eq!(config.warnings, []);
 }
 
 #[test]
+fn the_usual_sample_asks_for_no_more_than_the_usual_destinations() {
+    let usual = sample(false);
+    let config = read(&usual).unwrap();
+    let kinds: Vec<_> = config.destinations.iter().map(|destination| destination.name.as_str()).collect();
+    assert_eq!((config.sources.len(), kinds, config.alerts.len()), (1, vec!["ga4", "crm", "mailerlite"], 1));
+    assert!(usual.contains("kind = \"hubspot\"") && usual.contains("tallyhook init --all"));
+}
+
+#[test]
 fn the_sample_shows_every_key_with_the_default_that_holds() {
-    let sample = sample();
+    let sample = sample(true);
     for key in every_key() {
         let (default, mark) = match key.preset {
             Preset::Required(example) => (example, ""),
@@ -478,7 +487,7 @@ fn every_example_is_of_its_form() {
 
 /// Pieces of a configuration in an order that makes little sense, which goes deeper than letters by chance.
 fn scrambled() -> impl Strategy<Value = String> {
-    let pieces: Vec<String> = sample().split_inclusive(['\n', ' ', '.']).map(str::to_owned).collect();
+    let pieces: Vec<String> = sample(true).split_inclusive(['\n', ' ', '.']).map(str::to_owned).collect();
     let odd = [
         "[",
         "]",

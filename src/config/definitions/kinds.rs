@@ -12,6 +12,7 @@ pub(in crate::config) static SOURCES: Family = Family {
     kinds: &[Kind {
         name: "stripe",
         sample_name: "stripe",
+        usual: true,
         doc: "Stripe. Its endpoint is /api/webhooks/stripe: the last part is the name after \"sources.\".",
         keys: STRIPE,
     }],
@@ -26,20 +27,29 @@ pub(in crate::config) static DESTINATIONS: Family = Family {
         Kind {
             name: "ga4",
             sample_name: "ga4",
+            usual: true,
             doc: "Google Analytics 4, through the Measurement Protocol.",
             keys: GA4,
         },
         Kind {
             name: "rest",
             sample_name: "crm",
+            usual: true,
             doc: "A CRM with GET and POST /contacts and PATCH /contacts/{id} below its base address.",
             keys: REST,
         },
-        Kind { name: "hubspot", sample_name: "hubspot", doc: "HubSpot: a contact for each person.", keys: HUBSPOT },
-        Kind { name: "mailerlite", sample_name: "mailerlite", doc: "MailerLite.", keys: MAILERLITE },
+        Kind {
+            name: "hubspot",
+            sample_name: "hubspot",
+            usual: false,
+            doc: "HubSpot: a contact for each person.",
+            keys: HUBSPOT,
+        },
+        Kind { name: "mailerlite", sample_name: "mailerlite", usual: true, doc: "MailerLite.", keys: MAILERLITE },
         Kind {
             name: "webhook",
             sample_name: "orders",
+            usual: false,
             doc: "A program of your own: every business event as JSON by POST, signed by Standard Webhooks.",
             keys: WEBHOOK,
         },
@@ -54,6 +64,7 @@ pub(in crate::config) static ALERTS: Family = Family {
     kinds: &[Kind {
         name: "webhook",
         sample_name: "ops",
+        usual: true,
         doc: "Alerts as JSON by POST, when something needs a person and when it is over.",
         keys: WEBHOOK_ALERT,
     }],

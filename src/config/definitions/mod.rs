@@ -167,6 +167,8 @@ pub(super) struct Kind {
     pub name: &'static str,
     /// What the sample calls one.
     pub sample_name: &'static str,
+    /// Whether the sample has one, or only tells that there is such a kind.
+    pub usual: bool,
     /// What it is.
     pub doc: &'static str,
     /// Its own keys.
