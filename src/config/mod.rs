@@ -6,6 +6,7 @@
 mod address;
 mod definitions;
 mod environment;
+mod kinds;
 mod load;
 mod named;
 mod problem;

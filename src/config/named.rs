@@ -2,19 +2,20 @@
 
 use toml::de::DeTable;
 
-use super::definitions::{ALERTS, CLASSIC_API, DESTINATIONS, Family, Kind, NEW_API, SOURCES, one_of};
+use super::definitions::{Family, Kind, one_of};
+use super::kinds::{
+    ALERTS, DESTINATIONS, SOURCES, check_private, ga4, hubspot, mailerlite, rest, secret, stripe, webhook,
+};
 use super::problem::Wrong;
 use super::reader::{List, Place, Reader, Section, join};
-use super::text::is_placeholder;
-use super::{Alert, DeliverySettings, Destination, Source, SourceRules, address};
-use crate::destinations::{self, ga4, hubspot, mailerlite, rest, webhook};
+use super::{Alert, DeliverySettings, Destination, Source, SourceRules};
+use crate::destinations;
 use crate::model::count::Count;
 use crate::model::delivery::AmbiguousPolicy;
 use crate::model::id::Mode;
 use crate::model::rate::RateLimit;
 use crate::model::retry::RetrySchedule;
-use crate::model::secret::Secret;
-use crate::sources::{self, stripe};
+use crate::sources;
 
 /// No name is longer than this many bytes.
 const LONGEST_NAME: usize = 64;
@@ -74,11 +75,9 @@ fn counted_alike(tables: &[Named<'_>], sources: &[Source]) {
 }
 
 fn source(Named { name, section, .. }: &Named<'_>) -> Source {
-    let List(secrets) = section.get("secrets");
-    let settings = stripe::Settings { secrets, tolerance: section.get("tolerance"), metadata: metadata(section) };
     Source {
         name: name.clone(),
-        settings: sources::Settings::Stripe(settings),
+        settings: sources::Settings::Stripe(stripe::read(section)),
         rules: SourceRules {
             settle: section.get("settle"),
             settle_late: section.get("settle_late"),
@@ -92,17 +91,6 @@ fn source(Named { name, section, .. }: &Named<'_>) -> Source {
             always_200: section.get::<String>("respond") == "always_200",
         },
     }
-}
-
-/// The merchant's own keys for what the metadata tells, where they are not the usual ones.
-fn metadata(section: &Section<'_>) -> stripe::MetadataKeys {
-    let section = section.table("metadata");
-    let given = stripe::METADATA_NAMES.into_iter().filter(|name| section.gives(name));
-    let own = given.map(|name| {
-        let List(keys) = section.get(name);
-        (name.to_owned(), keys)
-    });
-    stripe::MetadataKeys::new(own.collect())
 }
 
 /// Who is told.
@@ -126,11 +114,11 @@ pub(super) fn destinations<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>) ->
 
 fn destination(Named { name, kind, section }: &Named<'_>) -> Destination {
     let settings = match kind.name {
-        "ga4" => destinations::Settings::Ga4(ga4(section)),
-        "rest" => destinations::Settings::Rest(rest(section)),
-        "hubspot" => destinations::Settings::HubSpot(hubspot(section)),
-        "webhook" => destinations::Settings::Webhook(webhook(section)),
-        _ => destinations::Settings::MailerLite(mailerlite(section)),
+        "ga4" => destinations::Settings::Ga4(ga4::read(section)),
+        "rest" => destinations::Settings::Rest(rest::read(section)),
+        "hubspot" => destinations::Settings::HubSpot(hubspot::read(section)),
+        "webhook" => destinations::Settings::Webhook(webhook::read(section)),
+        _ => destinations::Settings::MailerLite(mailerlite::read(section)),
     };
     let own_rate_limit = || destinations::build(&settings).default_rate_limit();
     let delivery = delivery(section, own_rate_limit);
@@ -157,82 +145,6 @@ fn delivery(section: &Section<'_>, own_rate_limit: impl FnOnce() -> Option<RateL
         }),
         allow_private_addresses: section.get("allow_private_addresses"),
     }
-}
-
-fn ga4(section: &Section<'_>) -> ga4::Settings {
-    let item = section.table("default_item");
-    ga4::Settings {
-        measurement_id: filled_in(section, "measurement_id"),
-        api_secret: secret(section, "api_secret"),
-        endpoint: outgoing(section, section.find("endpoint"), "endpoint"),
-        client_id_fallback: match section.get::<String>("client_id_fallback").as_str() {
-            "skip" => ga4::ClientIdFallback::Skip,
-            _ => ga4::ClientIdFallback::Derived,
-        },
-        default_item: ga4::DefaultItem { id: item.get("id"), name: item.get("name"), category: item.get("category") },
-        event_names: section.get("event_names"),
-        send_without_consent_answer: section.get::<String>("consent_unknown") == "send",
-    }
-}
-
-fn rest(section: &Section<'_>) -> rest::Settings {
-    rest::Settings {
-        base_url: outgoing(section, section.find("base_url"), "base_url"),
-        api_key: secret(section, "api_key"),
-        currency: section.find::<String>("currency").and_then(|code| code.parse().ok()),
-    }
-}
-
-fn hubspot(section: &Section<'_>) -> hubspot::Settings {
-    let properties = section.table("properties");
-    let mut mapped: Vec<hubspot::Mapped> = Vec::new();
-    for field in hubspot::FIELDS {
-        let property: String = properties.get(field.name);
-        if property.is_empty() {
-            continue;
-        }
-        if let Some(earlier) = mapped.iter().find(|earlier| earlier.property == property) {
-            let wrong = Wrong::new(format!("is the same property as that of {}", earlier.field.name));
-            properties.report(field.name, wrong.but("give each a property of its own, or one of them \"\""));
-            continue;
-        }
-        mapped.push(hubspot::Mapped { field, property });
-    }
-    let stage = |name: &str| section.find::<String>(name).filter(|stage| !stage.is_empty());
-    hubspot::Settings {
-        access_token: secret(section, "access_token"),
-        endpoint: outgoing(section, section.find("endpoint"), "endpoint"),
-        rules: hubspot::Rules {
-            mapped,
-            lead_stage: stage("lead_stage"),
-            customer_stage: stage("customer_stage"),
-            currency: section.find::<String>("currency").and_then(|code| code.parse().ok()),
-        },
-    }
-}
-
-fn mailerlite(section: &Section<'_>) -> mailerlite::Settings {
-    let groups = section.table("groups");
-    let is_classic = section.get::<String>("api") == "classic";
-    let case = if is_classic { CLASSIC_API } else { NEW_API };
-    mailerlite::Settings {
-        api_key: secret(section, "api_key"),
-        api: if is_classic { mailerlite::Api::Classic } else { mailerlite::Api::New },
-        endpoint: outgoing(section, section.find_in_case("endpoint", case), "endpoint"),
-        groups: mailerlite::Groups {
-            vip: groups.find("vip"),
-            premium: groups.find("premium"),
-            standard: groups.find("standard"),
-        },
-        vip_from: section.get("vip_from"),
-        requires_consent: section.get("requires_consent"),
-    }
-}
-
-fn webhook(section: &Section<'_>) -> webhook::Settings {
-    let url = secret(section, "url");
-    check_private(section, "url", url.expose());
-    webhook::Settings { url, secret: secret(section, "secret"), personal_data: section.get("personal_data") }
 }
 
 /// Who is alerted.
@@ -318,37 +230,6 @@ fn kind(reader: &Reader<'_>, place: &Place, family: &'static Family, table: &DeT
         );
     }
     found
-}
-
-/// A required secret; after a mistake an empty one.
-fn secret(section: &Section<'_>, name: &str) -> Secret {
-    section.find(name).unwrap_or_else(|| Secret::new(""))
-}
-
-/// A required text; what looks like a placeholder is remarked on, since it may yet be right.
-fn filled_in(section: &Section<'_>, name: &str) -> String {
-    let text: String = section.get(name);
-    if !text.is_empty() && is_placeholder(&text) {
-        section.reader.warn(&section.place_of(name), Wrong::new(format!("{text:?} looks like a placeholder")));
-    }
-    text
-}
-
-/// An address of another machine; after a mistake an empty one.
-fn outgoing(section: &Section<'_>, address: Option<String>, name: &str) -> String {
-    let address = address.unwrap_or_default();
-    check_private(section, name, &address);
-    address
-}
-
-fn check_private(section: &Section<'_>, name: &str, address: &str) {
-    if address::is_private(address) && !section.allows_private_addresses() {
-        section.report(
-            name,
-            Wrong::new("is a private address, where nothing is sent by default")
-                .but("if it is meant, add allow_private_addresses = true"),
-        );
-    }
 }
 
 /// Whether two destinations would tell the same place of the same event.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::definitions::{ALERTS, DESTINATIONS, LATER, LISTEN_WITH_FILES, LISTEN_WITHOUT_TLS, SECTIONS, SOURCES};
+use super::definitions::{LATER, LISTEN_WITH_FILES, LISTEN_WITHOUT_TLS, SECTIONS};
+use super::kinds::{ALERTS, DESTINATIONS, SOURCES};
 use super::problem::Wrong;
 use super::reader::{Place, Reader, Section, join};
 use super::{Admin, Alerting, Config, Health, Log, Retention, Server, Store, Tls, named};

@@ -1,6 +1,7 @@
 //! The commented configuration that `init` writes, from the definitions that reading follows.
 
-use super::definitions::{ALERTS, DESTINATIONS, Family, Form, Key, Kind, Preset, SECTIONS, SOURCES};
+use super::definitions::{Family, Form, Key, Kind, Preset, SECTIONS};
+use super::kinds::{ALERTS, DESTINATIONS, SOURCES};
 
 /// Comments are broken before this column.
 const WIDTH: usize = 100;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::definitions::{ALERTS, DESTINATIONS, Form, Key, Preset, SECTIONS, SOURCES};
+use super::definitions::{Form, Key, Preset, SECTIONS};
+use super::kinds::{ALERTS, DESTINATIONS, SOURCES};
 use super::reader::{Place, Reader};
 use super::*;
 use crate::destinations::{ga4, mailerlite};
@@ -454,7 +455,7 @@ fn the_sample_shows_every_key_with_the_default_that_holds() {
         .filter(|line| {
             !line.starts_with(&format!("#listen = \"0.0.0.0:443\"  # {}", super::definitions::LISTEN_WITH_FILES))
         })
-        .filter(|line| !line.ends_with(super::definitions::CLASSIC_API))
+        .filter(|line| !line.ends_with(super::kinds::mailerlite::CLASSIC_API))
         .map(|line| match line.strip_prefix('#') {
             Some(setting) if !setting.starts_with(' ') && !line.ends_with(super::sample::EXAMPLE) => setting,
             _ => line,

@@ -12,7 +12,7 @@ use ureq::{Agent, Body, Error, Timeout};
 use super::address::Forbidden;
 use super::connection::{self, SecureConnector, TlsFailure, Trust};
 use super::resolver::{CheckedResolver, LONGEST_LOOKUP, Names, NoAddress};
-use crate::destinations::{HttpRequest, HttpResponse, NoAnswer, Reply};
+use crate::destinations::{HttpRequest, HttpResponse, KEPT_HEADERS, NoAnswer, Reply};
 use crate::model::retry::parse_retry_after;
 use crate::model::time::format_span;
 use crate::platform::clock::SharedClock;
@@ -98,6 +98,10 @@ impl HttpClient {
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| parse_retry_after(value, self.clock.now()));
+        let headers = KEPT_HEADERS
+            .into_iter()
+            .filter_map(|name| Some((name, response.headers().get(name)?.to_str().ok()?.trim().to_owned())))
+            .collect();
         let is_success = response.status().is_success();
         let mut reader = response.into_body().into_reader();
         let mut body = Vec::new();
@@ -115,7 +119,7 @@ impl HttpClient {
             }
             Err(_) => {}
         }
-        Ok(HttpResponse { status, retry_after, body })
+        Ok(HttpResponse { status, retry_after, body, headers })
     }
 }
 

@@ -13,6 +13,7 @@ use crate::model::secret::Secret;
 use crate::model::time::Timestamp;
 
 pub mod consent;
+pub mod fields;
 pub mod ga4;
 pub mod hubspot;
 pub mod mailerlite;
@@ -44,6 +45,8 @@ pub enum Method {
     Put,
     /// Changes.
     Patch,
+    /// Takes away.
+    Delete,
 }
 
 impl Method {
@@ -54,6 +57,7 @@ impl Method {
             Self::Post => "POST",
             Self::Put => "PUT",
             Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -125,6 +129,28 @@ pub struct HttpResponse {
     pub retry_after: Option<Duration>,
     /// The body, at most 1 MiB.
     pub body: Vec<u8>,
+    /// Those of [`KEPT_HEADERS`] that came, in lower case.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// Header fields of an answer that some destination reads: how much of a limit is left, and its clock.
+pub const KEPT_HEADERS: [&str; 9] = [
+    "date",
+    "x-hubspot-ratelimit-daily-remaining",
+    "x-hubspot-ratelimit-interval-milliseconds",
+    "x-ratelimit-daily-remaining",
+    "x-ratelimit-daily-reset",
+    "x-ratelimit-interval-milliseconds",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "x-ratelimit-retry-after",
+];
+
+impl HttpResponse {
+    /// A kept header field, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(kept, _)| *kept == name).map(|(_, value)| value.as_str())
+    }
 }
 
 impl fmt::Debug for HttpResponse {

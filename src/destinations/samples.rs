@@ -122,7 +122,7 @@ pub fn job<'a>(events: &'a [BusinessEvent], contact: Option<&'a Contact>, sync: 
 }
 
 pub fn reply(status: u16, body: &str) -> Reply {
-    Ok(HttpResponse { status, retry_after: None, body: body.as_bytes().to_vec() })
+    Ok(HttpResponse { status, retry_after: None, body: body.as_bytes().to_vec(), headers: Vec::new() })
 }
 
 pub fn timed_out() -> Reply {

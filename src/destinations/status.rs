@@ -240,7 +240,8 @@ mod tests {
     }
 
     fn answer(status: u16, body: impl Into<Vec<u8>>) -> Exchange {
-        let response = HttpResponse { status, retry_after: Some(Duration::from_secs(7)), body: body.into() };
+        let response =
+            HttpResponse { status, retry_after: Some(Duration::from_secs(7)), body: body.into(), headers: Vec::new() };
         Exchange { request: request(true), reply: Ok(response) }
     }
 

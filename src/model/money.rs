@@ -120,6 +120,11 @@ pub struct Decimal {
 }
 
 impl Decimal {
+    /// A whole number.
+    pub fn whole(number: u32) -> Self {
+        Self { minor: i64::from(number), exponent: 0 }
+    }
+
     /// As a JSON number, exact.
     pub fn json(self) -> serde_json::Value {
         // `arbitrary_precision` is off, so the text passes through f64; every amount below 2^53 minor units prints back

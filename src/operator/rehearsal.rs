@@ -96,7 +96,7 @@ fn first_requests(workspace: &mut Workspace<'_>, rules: &Rules, id: DeliveryId) 
     };
     let mut shown = vec![Shown::of(&request)];
     if request.method == Method::Get {
-        let nobody = HttpResponse { status: 200, retry_after: None, body: b"[]".to_vec() };
+        let nobody = HttpResponse { status: 200, retry_after: None, body: b"[]".to_vec(), headers: Vec::new() };
         if let Step::Send(next) = rules.destination.step(&job, &[Exchange { request, reply: Ok(nobody) }]) {
             shown.push(Shown::of(&next));
         }

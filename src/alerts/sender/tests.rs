@@ -48,7 +48,7 @@ impl FakeClient {
 }
 
 fn answer(status: u16) -> Reply {
-    Ok(HttpResponse { status, retry_after: None, body: Vec::new() })
+    Ok(HttpResponse { status, retry_after: None, body: Vec::new(), headers: Vec::new() })
 }
 
 fn start(clients: &[&Arc<FakeClient>]) -> (AlertThreads, Arc<ManualClock>) {

@@ -2,18 +2,16 @@
 
 mod delivery;
 mod house;
-mod hubspot;
-mod kinds;
 mod metadata;
 
 use std::time::Duration;
 
-use super::address::Shape;
+pub(super) use super::address::Shape;
 use super::problem::Wrong;
 
 pub(super) use delivery::DELIVERY;
 pub(super) use house::{LISTEN_WITH_FILES, LISTEN_WITHOUT_TLS, SECTIONS};
-pub(super) use kinds::{ALERTS, CLASSIC_API, DESTINATIONS, NEW_API, SOURCES};
+pub(super) use metadata::METADATA;
 
 /// The answer to what is planned, and not in this version.
 pub(super) const LATER: &str = "is not available in this version";
@@ -175,12 +173,12 @@ pub(super) struct Kind {
     pub keys: &'static [Key],
 }
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 const MOMENT: Duration = Duration::from_millis(1);
 
-fn any(_: &str) -> Result<(), Wrong> {
+pub(super) fn any(_: &str) -> Result<(), Wrong> {
     Ok(())
 }

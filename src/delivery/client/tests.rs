@@ -139,7 +139,7 @@ fn a_request_arrives_as_it_was_meant() {
         let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
     });
     let reply = send(&server).unwrap();
-    assert_eq!(reply, HttpResponse { status: 204, retry_after: None, body: Vec::new() });
+    assert_eq!(reply, HttpResponse { status: 204, retry_after: None, body: Vec::new(), headers: Vec::new() });
     let request = requests.recv().unwrap().to_lowercase();
     assert!(request.starts_with("post /collect?visible=1&api_secret=hush%26hush http/1.1\r\n"), "{request}");
     for line in [

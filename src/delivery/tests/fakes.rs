@@ -279,7 +279,7 @@ impl Client for Scripted {
 
 /// A bare status.
 pub fn status_only(status: u16) -> Reply {
-    Ok(HttpResponse { status, retry_after: None, body: Vec::new() })
+    Ok(HttpResponse { status, retry_after: None, body: Vec::new(), headers: Vec::new() })
 }
 
 pub fn ok() -> Reply {
@@ -288,11 +288,11 @@ pub fn ok() -> Reply {
 
 /// A status with `Retry-After`.
 pub fn come_back(status: u16, seconds: u64) -> Reply {
-    Ok(HttpResponse { status, retry_after: Some(Duration::from_secs(seconds)), body: Vec::new() })
+    Ok(HttpResponse { status, retry_after: Some(Duration::from_secs(seconds)), body: Vec::new(), headers: Vec::new() })
 }
 
 pub fn json_answer(status: u16, body: &Value) -> Reply {
-    Ok(HttpResponse { status, retry_after: None, body: body.to_string().into_bytes() })
+    Ok(HttpResponse { status, retry_after: None, body: body.to_string().into_bytes(), headers: Vec::new() })
 }
 
 pub fn no_answer() -> Reply {

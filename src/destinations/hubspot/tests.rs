@@ -305,7 +305,12 @@ fn every_documented_refusal_has_its_meaning() {
 fn too_fast_waits_as_long_as_the_limit_that_was_met() {
     let at = |policy: &str, retry_after: Option<u64>| {
         let body = format!(r#"{{"status":"error","errorType":"RATE_LIMIT","policyName":"{policy}"}}"#).into_bytes();
-        match outcome_of(Ok(HttpResponse { status: 429, retry_after: retry_after.map(Duration::from_secs), body })) {
+        match outcome_of(Ok(HttpResponse {
+            status: 429,
+            retry_after: retry_after.map(Duration::from_secs),
+            body,
+            headers: Vec::new(),
+        })) {
             Outcome::SlowDown { after } => after.map(|after| after.as_secs()),
             other => panic!("{other:?}"),
         }

@@ -58,7 +58,7 @@ struct Scripted(u16);
 
 impl Client for Scripted {
     fn send(&self, _: &HttpRequest, _: &Limits) -> Answer {
-        Ok(HttpResponse { status: self.0, retry_after: None, body: b"{\"contacts\":[]}".to_vec() })
+        Ok(HttpResponse { status: self.0, retry_after: None, body: b"{\"contacts\":[]}".to_vec(), headers: Vec::new() })
     }
 
     fn shutdown(&self) {}

@@ -1,12 +1,13 @@
-//! The keys of a HubSpot destination.
+//! `kind = "hubspot"`, a destination.
 
-use super::kinds::CURRENCY;
-use super::{Check, Form, Key, Preset, Wrong};
-use crate::config::address::Shape;
+use super::super::definitions::{Check, Form, Key, Preset, Shape};
+use super::super::problem::Wrong;
+use super::super::reader::Section;
+use super::{CURRENCY, outgoing, secret};
+use crate::destinations::hubspot;
 use crate::destinations::hubspot::STANDARD;
 
-/// `kind = "hubspot"`.
-pub(super) const HUBSPOT: &[Key] = &[
+pub(in crate::config) const KEYS: &[Key] = &[
     Key {
         name: "access_token",
         form: Form::Secret(ACCESS_TOKEN),
@@ -104,4 +105,33 @@ const STAGE: Check = |text| {
 
 fn is_internal(text: &str) -> bool {
     text.len() <= 100 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// What the table says.
+pub(in crate::config) fn read(section: &Section<'_>) -> hubspot::Settings {
+    let properties = section.table("properties");
+    let mut mapped: Vec<hubspot::Mapped> = Vec::new();
+    for field in hubspot::FIELDS {
+        let property: String = properties.get(field.name);
+        if property.is_empty() {
+            continue;
+        }
+        if let Some(earlier) = mapped.iter().find(|earlier| earlier.property == property) {
+            let wrong = Wrong::new(format!("is the same property as that of {}", earlier.field.name));
+            properties.report(field.name, wrong.but("give each a property of its own, or one of them \"\""));
+            continue;
+        }
+        mapped.push(hubspot::Mapped { field, property });
+    }
+    let stage = |name: &str| section.find::<String>(name).filter(|stage| !stage.is_empty());
+    hubspot::Settings {
+        access_token: secret(section, "access_token"),
+        endpoint: outgoing(section, section.find("endpoint"), "endpoint"),
+        rules: hubspot::Rules {
+            mapped,
+            lead_stage: stage("lead_stage"),
+            customer_stage: stage("customer_stage"),
+            currency: section.find::<String>("currency").and_then(|code| code.parse().ok()),
+        },
+    }
 }
