@@ -123,7 +123,6 @@ allow_private_addresses = true
     let destinations::Settings::Ga4(settings) = &config.destinations[1].settings else { panic!() };
     assert_eq!(settings.endpoint, "http://127.0.0.1:9001");
     assert_eq!(settings.client_id_fallback, ga4::ClientIdFallback::Skip);
-    assert!(!settings.send_without_consent_answer);
     assert_eq!(settings.event_names, [(EventKind::Lead, "lead_made".to_owned())]);
     assert_eq!(
         (settings.default_item.name.as_str(), settings.default_item.id.as_str()),

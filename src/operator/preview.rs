@@ -97,7 +97,7 @@ fn rehearse(
     }
     let mut workspace = Workspace::new(snapshot, now);
     let (_, contact) = workspace.event_and_contact(event.id)?;
-    let admission = destination.destination.admit(event, contact);
+    let admission = destination.admit(event, contact);
     let frozen = earlier.and_then(|delivery| delivery.frozen.clone());
     let is_released = frozen.is_some();
     let planned = workspace.business_event_mut(event.id)?;

@@ -72,7 +72,7 @@ fn first_requests(workspace: &mut Workspace<'_>, rules: &Rules, id: DeliveryId) 
         events.clear();
         for pending in &known.pending {
             let event = workspace.business_event(*pending)?;
-            if rules.destination.admit(event, Some(contact)) == Admission::Send {
+            if rules.admit(event, Some(contact)) == Admission::Send {
                 events.push(event.clone());
             }
         }
