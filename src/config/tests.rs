@@ -99,7 +99,6 @@ measurement_id = \"G-1\"
 api_secret = \"s\"
 endpoint = \"http://127.0.0.1:9001/\"
 client_id_fallback = \"skip\"
-consent_unknown = \"skip\"
 event_names = {{ lead = \"lead_made\" }}
 default_item.name = \"Consulting\"
 environments = [\"live\", \"test\"]
