@@ -95,7 +95,7 @@ fn failed_deliveries_are_chosen_by_id_filter_time_and_class_and_rehearsed() {
     assert!(two.iter().all(|row| row["result"] == "would_retry" && row["request"].is_string()), "{two:?}");
     assert_eq!(home.deliveries("failed"), 6, "nothing was changed");
     let neither = home.command(&["failed", "retry"]);
-    assert_eq!(neither.status.code(), Some(2), "{}", String::from_utf8_lossy(&neither.stderr));
+    assert!(!neither.status.success(), "all of them only when --all says so");
 
     // What is refused again is back in the queue, in its own generation, with everything tried.
     let one = &ids[0];

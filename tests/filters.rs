@@ -87,11 +87,16 @@ fn each_destination_gets_what_its_filter_lets_through() {
     let sandboxes = Sandboxes::start();
     let home = Home::new(
         &sandboxes,
-        &settings(&[table("big", &big, &format!("only = {cases}")), table("small", &small, &format!("except = {cases}"))]),
+        &settings(&[
+            table("big", &big, &format!("only = {cases}")),
+            table("small", &small, &format!("except = {cases}")),
+        ]),
     );
     let checked = page(&home, &["check"]);
     assert!(
-        checked.contains("  only where pricing_tier is \"enterprise\", or value is at least 500 and currency is \"eur\"\n"),
+        checked.contains(
+            "  only where pricing_tier is \"enterprise\", or value is at least 500 and currency is \"eur\"\n"
+        ),
         "{checked}"
     );
     assert!(checked.contains("  except where pricing_tier is"), "{checked}");
@@ -132,8 +137,14 @@ fn a_bad_filter_is_told_at_the_start_with_its_line() {
         assert_eq!(output.status.code(), Some(2));
         let told = String::from_utf8_lossy(&output.stderr);
         for wanted in [
-            format!(":{}: destinations.orders.only.pricing_teir: is not known of any event or person; did you mean \"pricing_tier\"?", line("only")),
-            format!(":{}: destinations.orders.except.kind.at_least: does not suit kind, which holds texts", line("except")),
+            format!(
+                ":{}: destinations.orders.only.pricing_teir: is not known of any event or person; did you mean \"pricing_tier\"?",
+                line("only")
+            ),
+            format!(
+                ":{}: destinations.orders.except.kind.at_least: does not suit kind, which holds texts",
+                line("except")
+            ),
             format!(":{}: destinations.orders.consent.ads: must be \"required\"", line("consent")),
         ] {
             assert!(told.contains(&wanted), "{wanted}\nin\n{told}");
@@ -164,7 +175,10 @@ fn a_widened_filter_lets_a_person_send_what_was_kept_back() {
     reload(&home, &daemon, &sandboxes, &settings(&[table("orders", &orders, wide), table("tasks", &tasks, wide)]));
     assert_eq!(preview(&home, "orders")["result"], "would_send");
     let shown = page(&home, &["deliveries", "show", &id]);
-    assert!(shown.contains(&format!("nothing keeps it back any more: `tallyhook failed retry {id}` sends it")), "{shown}");
+    assert!(
+        shown.contains(&format!("nothing keeps it back any more: `tallyhook failed retry {id}` sends it")),
+        "{shown}"
+    );
     assert!(orders.requests().is_empty() && tasks.requests().is_empty(), "nobody asked so far");
     home.rows(&["failed", "retry", &id]);
     wait_for("the retry", || told(&orders) == ids(&["pi_000001"]));

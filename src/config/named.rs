@@ -122,34 +122,23 @@ fn destination(Named { name, kind, section }: &Named<'_>) -> Destination {
         "webhook" => destinations::Settings::Webhook(webhook::read(section)),
         _ => destinations::Settings::MailerLite(mailerlite::read(section)),
     };
-    check_consent(section, kind);
     let own_rate_limit = || destinations::build(&settings).default_rate_limit();
-    let delivery = delivery(section, own_rate_limit);
+    let delivery = delivery(section, kind, own_rate_limit);
     Destination { name: name.clone(), settings, delivery }
 }
 
-/// One way to say it: what a kind has a key of its own for is not said by `consent`, and a no to being measured is not overheard
-/// without a remark.
-fn check_consent(section: &Section<'_>, kind: &Kind) {
-    let table = section.table("consent");
-    if kind.keys.iter().any(|key| key.name == "requires_consent") && table.gives("email") {
-        let wrong = Wrong::new("is said by requires_consent here: a no to e-mail always keeps the person out");
-        table.report("email", wrong.but("write requires_consent = true for \"required\", or leave both out"));
-    }
-    if kind.name == "ga4" && table.find::<String>("analytics").is_some_and(|need| need == "ignored") {
-        let wrong = Wrong::new("\"ignored\" measures also people who said no");
-        section.reader.warn(&table.place_of("analytics"), wrong);
-    }
-}
-
-fn delivery(section: &Section<'_>, own_rate_limit: impl FnOnce() -> Option<RateLimit>) -> DeliverySettings {
+fn delivery(
+    section: &Section<'_>,
+    kind: &Kind,
+    own_rate_limit: impl FnOnce() -> Option<RateLimit>,
+) -> DeliverySettings {
     let List(environments): List<String> = section.get("environments");
     let events: Option<List<String>> = section.find("events");
     let List(delays) = section.get("schedule");
     let cases = |name| section.find(name).unwrap_or_default();
     DeliverySettings {
         filter: Filter::new(cases("only"), cases("except")),
-        consent: consent(section),
+        consent: consent(section, kind),
         environments: environments.iter().map(|mode| if mode == "live" { Mode::Live } else { Mode::Test }).collect(),
         events: events.map(|List(names)| names.iter().filter_map(|name| name.parse().ok()).collect()),
         // An empty schedule was reported when it was read.
@@ -167,8 +156,9 @@ fn delivery(section: &Section<'_>, own_rate_limit: impl FnOnce() -> Option<RateL
     }
 }
 
-/// What is said of the consent that a destination asks for.
-fn consent(section: &Section<'_>) -> Choice {
+/// What is said of the consent that a destination asks for. There is one way to say it: what a kind has a key of its own for is
+/// not said here. A no to being measured is not overheard without a remark.
+fn consent(section: &Section<'_>, kind: &Kind) -> Choice {
     let table = section.table("consent");
     let need = |name| {
         table.find::<String>(name).map(|need| match need.as_str() {
@@ -177,7 +167,16 @@ fn consent(section: &Section<'_>) -> Choice {
             _ => Need::Ignored,
         })
     };
-    Choice { analytics: need("analytics"), ads: need("ads"), email: need("email") }
+    let choice = Choice { analytics: need("analytics"), ads: need("ads"), email: need("email") };
+    if choice.email.is_some() && kind.keys.iter().any(|key| key.name == "requires_consent") {
+        let wrong = Wrong::new("is said by requires_consent here: a no to e-mail always keeps the person out");
+        table.report("email", wrong.but("write requires_consent = true for \"required\", or leave both out"));
+    }
+    if choice.analytics == Some(Need::Ignored) && kind.name == "ga4" {
+        let wrong = Wrong::new("\"ignored\" measures also people who said no");
+        section.reader.warn(&table.place_of("analytics"), wrong);
+    }
+    choice
 }
 
 /// Who is alerted.

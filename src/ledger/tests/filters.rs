@@ -120,9 +120,7 @@ fn somebody_unknown_is_not_filtered_but_waited_for() {
     house.rules.destinations[1].filter = only("email", Operator::Known, FieldValue::Flag(true));
     house.take(&intent("pi_1", eur(3000), "ch_1"));
     house.seconds(60);
-    let is_suppressed_by = |house: &House, wanted: Rule| {
-        matches!(house.state(sale(house), CRM), State::Suppressed { rule, .. } if *rule == wanted)
-    };
+    let is_suppressed_by = |house: &House, wanted: Rule| matches!(house.state(sale(house), CRM), State::Suppressed { rule, .. } if *rule == wanted);
     assert!(is_suppressed_by(&house, Rule::NoContact));
     house.take(&charge("ch_1", eur(3000), Some("pi_1")).email("jane@example.com").at(60));
     house.seconds(60);
