@@ -3,12 +3,14 @@
 use std::io::Write;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::output::{json_line, path};
 use super::{Failure, Setting};
 use crate::config::{Config, Destination, Source, Tls};
 use crate::destinations;
+use crate::destinations::consent::{Need, Purpose};
+use crate::destinations::filter::Filter;
 use crate::model::id::Mode;
 use crate::sources;
 
@@ -64,10 +66,20 @@ fn summary(config: &Config) -> Value {
             Some(events) => events.iter().map(|event| event.name()).collect(),
             None => kind.default_events().iter().map(|event| event.name()).collect(),
         };
+        let filter = destination.delivery.filter.as_ref();
+        let kinds = destination.delivery.events.as_deref().unwrap_or_else(|| kind.default_events());
+        let needs = |purpose: Purpose| {
+            let need = |event| destination.delivery.consent.over(kind.needs_consent(event)).of(purpose);
+            // Of a kind that asks more of some events than of others, what it asks of most.
+            kinds.iter().map(need).min_by_key(|need| *need != Need::UnlessDenied).unwrap_or_default().name()
+        };
+        let consent: Map<String, Value> =
+            Purpose::ALL.into_iter().map(|purpose| (purpose.name().to_owned(), needs(purpose).into())).collect();
         let environments: Vec<&str> = destination.delivery.environments.iter().copied().map(Mode::name).collect();
         json!({
             "name": destination.name, "kind": kind.kind(), "environments": environments, "events": events,
             "default_events": destination.delivery.events.is_none(),
+            "only": filter.and_then(Filter::only), "except": filter.and_then(Filter::except), "consent": consent,
         })
     };
     json!({
@@ -105,6 +117,16 @@ fn page(config: &Config, summary: &Value, out: &mut dyn Write) -> std::io::Resul
             _ => words(&destination["events"]),
         };
         writeln!(out, "destination {name} ({kind}), {modes}: {events}")?;
+        for (key, what) in [("only", "only where"), ("except", "except where")] {
+            if let Some(words) = destination[key].as_str() {
+                writeln!(out, "  {what} {words}")?;
+            }
+        }
+        let needs = destination["consent"].as_object().into_iter().flatten().filter(|(_, need)| *need != "ignored");
+        let needs: Vec<String> = needs.map(|(purpose, need)| format!("{purpose} {}", text(need))).collect();
+        if !needs.is_empty() {
+            writeln!(out, "  consent: {}", needs.join(", "))?;
+        }
     }
     writeln!(out, "alerts: {}", words(&summary["alerts"]))?;
     for warning in summary["warnings"].as_array().into_iter().flatten() {

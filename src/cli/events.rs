@@ -160,6 +160,11 @@ fn replayed(row: &Value) -> String {
         Some(1) => done.push("1 new delivery".to_owned()),
         Some(several) => done.push(format!("{several} new deliveries")),
     }
+    match row["deliveries_taken_up"].as_u64() {
+        Some(0) | None => {}
+        Some(1) => done.push("1 delivery taken up again".to_owned()),
+        Some(several) => done.push(format!("{several} deliveries taken up again")),
+    }
     let would = if row["result"] == "would_replay" { "a replay would do this: " } else { "" };
     format!("{id}: {would}{}", done.join("; "))
 }
@@ -184,6 +189,9 @@ mod tests {
         row["business_events_added"] = json!([]);
         row["deliveries_added"] = json!(1);
         assert_eq!(replayed(&row), "w1: 1 new delivery");
+        row["deliveries_added"] = json!(0);
+        row["deliveries_taken_up"] = json!(1);
+        assert_eq!(replayed(&row), "w1: 1 delivery taken up again");
         row["result"] = json!("unchanged");
         assert!(replayed(&row).contains("nothing to add"));
     }

@@ -131,12 +131,13 @@ static DISCARDING: Deed = Deed {
     consequence: "They will not be sent.",
 };
 
-static COLUMNS: [Column; 6] = [
+static COLUMNS: [Column; 7] = [
     left("ID", |row| field(row, "id")),
     left("FAILED (UTC)", |row| moment(row, "since")),
     left("DESTINATION", |row| field(row, "destination")),
     left("KIND", |row| field(row, "kind")),
     right("AMOUNT", |row| field(row, "amount")),
+    left("DEADLINE (UTC)", |row| moment(row, "deadline")),
     left("WHY", |row| field(row, "reason")),
 ];
 
@@ -222,8 +223,14 @@ impl Told {
                 }
             }
             "would_discard" => writeln!(out, "{id} would be discarded")?,
-            "suppressed" => writeln!(out, "{id} is not sent: it is suppressed now ({reason})")?,
-            "would_suppress" => writeln!(out, "{id} would not be sent: it would be suppressed ({reason})")?,
+            "suppressed" => {
+                let why = field(row, "explanation");
+                writeln!(out, "{id} is not sent: it is suppressed now ({reason}): {why}")?;
+            }
+            "would_suppress" => {
+                let why = field(row, "explanation");
+                writeln!(out, "{id} would not be sent: it would be suppressed ({reason}): {why}")?;
+            }
             // Refusals are told at the end.
             _ => {}
         }

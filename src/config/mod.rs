@@ -4,6 +4,7 @@
 //! [`Config`], `variables` does the same without a file, and `sample` writes the file to begin with.
 
 mod address;
+mod conditions;
 mod definitions;
 mod environment;
 mod kinds;
@@ -24,6 +25,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::destinations;
+use crate::destinations::consent::Choice;
+use crate::destinations::filter::Filter;
 use crate::model::business_event::EventKind;
 use crate::model::count::Count;
 use crate::model::delivery::AmbiguousPolicy;
@@ -188,6 +191,10 @@ pub struct DeliverySettings {
     pub environments: Vec<Mode>,
     /// Which kinds it gets; none for the destination's own default.
     pub events: Option<Vec<EventKind>>,
+    /// Which of those it gets, by what is told of them; none for all.
+    pub filter: Option<Filter>,
+    /// What is said of the consent that it asks for.
+    pub consent: Choice,
     /// When to try.
     pub schedule: RetrySchedule,
     /// For one request.

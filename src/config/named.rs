@@ -10,6 +10,8 @@ use super::problem::Wrong;
 use super::reader::{List, Place, Reader, Section, join};
 use super::{Alert, DeliverySettings, Destination, Source, SourceRules};
 use crate::destinations;
+use crate::destinations::consent::{Choice, Need};
+use crate::destinations::filter::Filter;
 use crate::model::count::Count;
 use crate::model::delivery::AmbiguousPolicy;
 use crate::model::id::Mode;
@@ -105,7 +107,7 @@ pub(super) fn destinations<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>) ->
             ));
             reader.report(
                 &tables[at].section.place,
-                wrong.but("leave one out, or give them different environments or events"),
+                wrong.but("leave one out, or give them different environments, events or filters (only, except)"),
             );
         }
     }
@@ -121,15 +123,22 @@ fn destination(Named { name, kind, section }: &Named<'_>) -> Destination {
         _ => destinations::Settings::MailerLite(mailerlite::read(section)),
     };
     let own_rate_limit = || destinations::build(&settings).default_rate_limit();
-    let delivery = delivery(section, own_rate_limit);
+    let delivery = delivery(section, kind, own_rate_limit);
     Destination { name: name.clone(), settings, delivery }
 }
 
-fn delivery(section: &Section<'_>, own_rate_limit: impl FnOnce() -> Option<RateLimit>) -> DeliverySettings {
+fn delivery(
+    section: &Section<'_>,
+    kind: &Kind,
+    own_rate_limit: impl FnOnce() -> Option<RateLimit>,
+) -> DeliverySettings {
     let List(environments): List<String> = section.get("environments");
     let events: Option<List<String>> = section.find("events");
     let List(delays) = section.get("schedule");
+    let cases = |name| section.find(name).unwrap_or_default();
     DeliverySettings {
+        filter: Filter::new(cases("only"), cases("except")),
+        consent: consent(section, kind),
         environments: environments.iter().map(|mode| if mode == "live" { Mode::Live } else { Mode::Test }).collect(),
         events: events.map(|List(names)| names.iter().filter_map(|name| name.parse().ok()).collect()),
         // An empty schedule was reported when it was read.
@@ -145,6 +154,29 @@ fn delivery(section: &Section<'_>, own_rate_limit: impl FnOnce() -> Option<RateL
         }),
         allow_private_addresses: section.get("allow_private_addresses"),
     }
+}
+
+/// What is said of the consent that a destination asks for. There is one way to say it: what a kind has a key of its own for is
+/// not said here. A no to being measured is not overheard without a remark.
+fn consent(section: &Section<'_>, kind: &Kind) -> Choice {
+    let table = section.table("consent");
+    let need = |name| {
+        table.find::<String>(name).map(|need| match need.as_str() {
+            "required" => Need::Required,
+            "unless_denied" => Need::UnlessDenied,
+            _ => Need::Ignored,
+        })
+    };
+    let choice = Choice { analytics: need("analytics"), ads: need("ads"), email: need("email") };
+    if choice.email.is_some() && kind.keys.iter().any(|key| key.name == "requires_consent") {
+        let wrong = Wrong::new("is said by requires_consent here: a no to e-mail always keeps the person out");
+        table.report("email", wrong.but("write requires_consent = true for \"required\", or leave both out"));
+    }
+    if choice.analytics == Some(Need::Ignored) && kind.name == "ga4" {
+        let wrong = Wrong::new("\"ignored\" measures also people who said no");
+        section.reader.warn(&table.place_of("analytics"), wrong);
+    }
+    choice
 }
 
 /// Who is alerted.
@@ -255,5 +287,6 @@ fn tells_the_same(a: &Destination, b: &Destination) -> bool {
         (Some(a), Some(b)) => a.iter().any(|kind| b.contains(kind)),
         _ => true,
     };
-    same_place && same_mode && same_events
+    // Two filters that differ may part what both would get.
+    same_place && same_mode && same_events && a.filter == b.filter
 }

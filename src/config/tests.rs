@@ -99,7 +99,6 @@ measurement_id = \"G-1\"
 api_secret = \"s\"
 endpoint = \"http://127.0.0.1:9001/\"
 client_id_fallback = \"skip\"
-consent_unknown = \"skip\"
 event_names = {{ lead = \"lead_made\" }}
 default_item.name = \"Consulting\"
 environments = [\"live\", \"test\"]
@@ -123,7 +122,6 @@ allow_private_addresses = true
     let destinations::Settings::Ga4(settings) = &config.destinations[1].settings else { panic!() };
     assert_eq!(settings.endpoint, "http://127.0.0.1:9001");
     assert_eq!(settings.client_id_fallback, ga4::ClientIdFallback::Skip);
-    assert!(!settings.send_without_consent_answer);
     assert_eq!(settings.event_names, [(EventKind::Lead, "lead_made".to_owned())]);
     assert_eq!(
         (settings.default_item.name.as_str(), settings.default_item.id.as_str()),
@@ -536,4 +534,49 @@ proptest! {
         let kind = if name.starts_with("alerts") { "alerts.x.kind = \"webhook\"" } else { "destinations.x.kind = \"ga4\"" };
         let _ = read(&format!("{kind}\n{name} = {}", toml::Value::String(value)));
     }
+}
+
+#[test]
+fn filters_and_consent_are_read_and_said_in_words() {
+    let text = format!(
+        "{STRIPE}
+[destinations.crm]
+kind = \"rest\"
+base_url = \"https://crm.example.com\"
+api_key = \"key\"
+only = {{ pricing_tier = [\"Premium\", \"enterprise\"], value = {{ at_least = 50, below = 1_000.50 }}, currency = \"EUR\" }}
+except = [{{ utm_source = {{ not = \"shop\", known = true }}, returning = true }}, {{ email = {{ ends_with = \"@example.com\" }} }}, \
+         {{ occurred_at = {{ below = 2026-01-01 }}, purchases = 0x10 }}]
+consent = {{ ads = \"required\" }}
+[destinations.crm2]
+kind = \"rest\"
+base_url = \"https://crm.example.com\"
+api_key = \"key\"
+[destinations.crm2.only]
+kind = \"refund\"
+"
+    );
+    let problems = complaints(&text);
+    assert!(problems.contains("destinations.crm.except[2].purchases: must be a number without quotes"), "{problems}");
+    let config = read(&text.replace("0x10", "16")).unwrap();
+    let delivery = &config.destinations[0].delivery;
+    let filter = delivery.filter.as_ref().unwrap();
+    assert_eq!(
+        filter.only().unwrap(),
+        "pricing_tier is \"premium\" or \"enterprise\" and value is at least 50 and value is below 1000.5 and currency is \"eur\""
+    );
+    assert_eq!(
+        filter.except().unwrap(),
+        "utm_source is not \"shop\" and utm_source is known and returning is true, or email ends with …, or \
+         occurred_at is below 2026-01-01T00:00:00.000Z and purchases is 16"
+    );
+    assert_eq!(delivery.consent, Choice { ads: Some(destinations::consent::Need::Required), ..Choice::default() });
+    assert_eq!(config.destinations[1].delivery.filter.as_ref().unwrap().only().unwrap(), "kind is \"refund\"");
+    assert_eq!(config.warnings, []);
+
+    let text = format!(
+        "{STRIPE}[destinations.g]\nkind = \"ga4\"\nmeasurement_id = \"G-1\"\napi_secret = \"s\"\nconsent = {{ analytics = \"ignored\" }}\n"
+    );
+    let config = read(&text).unwrap();
+    assert_eq!((config.destinations[0].delivery.filter.as_ref(), config.warnings.len()), (None, 1));
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::address;
+use super::conditions;
 use super::definitions::{Check, Form, LATER};
 use super::problem::Wrong;
 use super::reader::{Item, Place, Reader};
 use super::text::{self, Given, Origin};
+use crate::destinations::filter::Case;
 use crate::model::business_event::EventKind;
 use crate::model::rate::RateLimit;
 use crate::model::secret::Secret;
@@ -39,6 +41,8 @@ pub(super) enum Value {
     List(Vec<Value>),
     /// Of [`Form::EventNames`].
     EventNames(Vec<(EventKind, String)>),
+    /// Of [`Form::Cases`].
+    Cases(Vec<Case>),
 }
 
 /// Reads one value, reporting what is wrong with it; none when something is.
@@ -67,6 +71,7 @@ pub(super) fn read(reader: &Reader<'_>, place: &Place, form: &Form, item: &Item<
         }
         (Form::Secrets(check), DeValue::Array(items)) => return list(reader, place, &Form::Secret(*check), items),
         (Form::EventNames(check), DeValue::Table(table)) => return event_names(reader, place, *check, table),
+        (Form::Cases, _) => return conditions::read(reader, place, item).map(Value::Cases),
         (
             Form::Flag
             | Form::Count(..)
@@ -240,7 +245,12 @@ fn format_size(bytes: u64) -> String {
 }
 
 fn mismatch(form: &Form, found: &DeValue<'_>) -> Wrong {
-    let found = match found {
+    Wrong::new(format!("must be {}, not {}", form.expected(), called(found)))
+}
+
+/// What a value is called.
+pub(super) const fn called(value: &DeValue<'_>) -> &'static str {
+    match value {
         DeValue::String(_) => "a text in quotes",
         DeValue::Integer(_) => "a number",
         DeValue::Float(_) => "a number with a decimal point",
@@ -248,8 +258,7 @@ fn mismatch(form: &Form, found: &DeValue<'_>) -> Wrong {
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
-    };
-    Wrong::new(format!("must be {}, not {found}", form.expected()))
+    }
 }
 
 #[cfg(test)]

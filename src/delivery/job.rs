@@ -105,9 +105,15 @@ fn load_event(
     };
     let mut dropped = Vec::new();
     let mut told = Vec::new();
-    // Consent may have been withdrawn since it was planned.
-    match rules.destination.admit(&event, contact.as_ref()) {
+    // Of what may have arrived the end is to be found first, and what was fixed by another kind is not judged by this one.
+    let is_begun = delivery.schedule.started_at.is_some();
+    let is_of_kind = delivery.frozen.as_ref().is_none_or(|frozen| frozen.kind == event.kind);
+    // Consent may have been withdrawn since it was planned, and settings may have changed.
+    match rules.admit(&event, contact.as_ref()) {
         Admission::Suppress(rule @ (Rule::NoConsent | Rule::Unsubscribed)) => dropped.push((id, rule)),
+        Admission::Suppress(rule @ (Rule::TestMode | Rule::Filtered)) if is_of_kind && !is_begun => {
+            dropped.push((id, rule));
+        }
         _ => told.push((id, delivery.generation)),
     }
     Ok(Some(Loaded {
@@ -150,7 +156,7 @@ fn load_contact(
             dropped.push((*event_id, Rule::Withdrawn));
             continue;
         };
-        match rules.destination.admit(&event, Some(&contact)) {
+        match rules.admit(&event, Some(&contact)) {
             Admission::Send => {
                 told.push((*event_id, delivery.generation));
                 events.push(event);

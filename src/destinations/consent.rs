@@ -1,9 +1,171 @@
-//! What a person agrees to at this moment.
+//! What a person agrees to at this moment, and what a destination asks for before it is told of somebody.
+
+use std::fmt;
 
 use crate::model::attribution::Consent;
 use crate::model::business_event::BusinessEvent;
 use crate::model::contact::Contact;
 use crate::model::time::Timestamp;
+
+/// What a person is asked to agree to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Being measured.
+    Analytics,
+    /// Advertising.
+    Ads,
+    /// E-mail.
+    Email,
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 3] = [Self::Analytics, Self::Ads, Self::Email];
+
+    /// Its name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Analytics => "analytics",
+            Self::Ads => "ads",
+            Self::Email => "email",
+        }
+    }
+
+    const fn of(self, consent: Consent) -> Option<bool> {
+        match self {
+            Self::Analytics => consent.analytics,
+            Self::Ads => consent.ads,
+            Self::Email => consent.email,
+        }
+    }
+}
+
+/// What a destination asks for about one purpose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Need {
+    /// A yes.
+    Required,
+    /// Anything but a no.
+    UnlessDenied,
+    /// Nothing.
+    #[default]
+    Ignored,
+}
+
+impl Need {
+    /// Its name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::UnlessDenied => "unless_denied",
+            Self::Ignored => "ignored",
+        }
+    }
+
+    /// Whether an answer, or none, is enough.
+    const fn is_met_by(self, answer: Option<bool>) -> bool {
+        matches!((self, answer), (Self::Ignored, _) | (_, Some(true)) | (Self::UnlessDenied, None))
+    }
+}
+
+/// What a destination asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// About being measured.
+    pub analytics: Need,
+    /// About advertising.
+    pub ads: Need,
+    /// About e-mail.
+    pub email: Need,
+}
+
+impl Needs {
+    /// About one purpose.
+    pub const fn of(self, purpose: Purpose) -> Need {
+        match purpose {
+            Purpose::Analytics => self.analytics,
+            Purpose::Ads => self.ads,
+            Purpose::Email => self.email,
+        }
+    }
+}
+
+/// What the configuration says of it; a purpose of which it says nothing is as the destination's kind has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// About being measured.
+    pub analytics: Option<Need>,
+    /// About advertising.
+    pub ads: Option<Need>,
+    /// About e-mail.
+    pub email: Option<Need>,
+}
+
+impl Choice {
+    /// What holds.
+    pub fn over(self, own: Needs) -> Needs {
+        Needs {
+            analytics: self.analytics.unwrap_or(own.analytics),
+            ads: self.ads.unwrap_or(own.ads),
+            email: self.email.unwrap_or(own.email),
+        }
+    }
+}
+
+/// The consent that is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing {
+    purpose: Purpose,
+    need: Need,
+    /// The no, and where it comes from; none where nobody said anything.
+    denied: Option<Origin>,
+}
+
+/// Where an answer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// The event's own data.
+    Event(Timestamp),
+    /// What was known of the person.
+    Person(Timestamp),
+}
+
+impl fmt::Display for Missing {
+    /// `consent to analytics: the person said no, at 2026-11-20 14:00:05 UTC`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "consent to {}: ", self.purpose.name())?;
+        match self.denied {
+            None => write!(f, "nobody said yes or no, and it is {}", self.need.name()),
+            Some(Origin::Event(at)) => write!(f, "a no came with the event of {} UTC", at.date_and_time()),
+            Some(Origin::Person(at)) if at == Timestamp::EPOCH => f.write_str("the person said no"),
+            Some(Origin::Person(at)) => write!(f, "the person said no, at {} UTC", at.date_and_time()),
+        }
+    }
+}
+
+/// The first consent that is asked for and missing.
+pub fn missing(needs: Needs, event: &BusinessEvent, contact: Option<&Contact>) -> Option<Missing> {
+    if needs == Needs::default() {
+        return None;
+    }
+    let answers = current(event, contact);
+    let purpose = Purpose::ALL.into_iter().find(|purpose| !needs.of(*purpose).is_met_by(purpose.of(answers)))?;
+    let denied = purpose.of(answers).map(|_| origin(purpose, event, contact));
+    Some(Missing { purpose, need: needs.of(purpose), denied })
+}
+
+/// Where a no that holds comes from.
+fn origin(purpose: Purpose, event: &BusinessEvent, contact: Option<&Contact>) -> Origin {
+    let of_person = contact.filter(|contact| purpose.of(contact.consent) == Some(false));
+    match of_person {
+        Some(contact) => Origin::Person(match purpose {
+            Purpose::Analytics => contact.consent_said_at.analytics,
+            Purpose::Ads => contact.consent_said_at.ads,
+            Purpose::Email => contact.consent_said_at.email,
+        }),
+        None => Origin::Event(event.occurred_at),
+    }
+}
 
 /// The event's word and the contact's, purpose by purpose; where both speak the later one holds.
 pub fn current(event: &BusinessEvent, contact: Option<&Contact>) -> Consent {
@@ -44,5 +206,39 @@ mod tests {
 
         contact.consent.email = None;
         assert_eq!(current(&event, Some(&contact)).email, Some(false));
+    }
+
+    #[test]
+    fn what_is_missing_says_which_purpose_and_where_the_no_comes_from() {
+        let needs = |analytics, email| Needs { analytics, ads: Need::Ignored, email };
+        let mut event = samples::event("purchase");
+        event.facts.consent = Consent::default();
+        let told = |needs, event: &BusinessEvent, contact: Option<&Contact>| {
+            missing(needs, event, contact).map(|missing| missing.to_string())
+        };
+        let unless_denied = needs(Need::UnlessDenied, Need::Ignored);
+        assert_eq!(told(unless_denied, &event, None), None);
+        let required = needs(Need::Ignored, Need::Required);
+        assert_eq!(
+            told(required, &event, None).as_deref(),
+            Some("consent to email: nobody said yes or no, and it is required")
+        );
+        event.facts.consent.analytics = Some(false);
+        assert_eq!(
+            told(unless_denied, &event, None).as_deref(),
+            Some("consent to analytics: a no came with the event of 2025-05-13 10:36:01 UTC")
+        );
+        assert_eq!(told(Needs::default(), &event, None), None);
+        let mut contact = samples::contact();
+        contact.consent = Consent { analytics: None, ads: None, email: Some(false) };
+        contact.consent_said_at = ConsentTimes { email: samples::SOLD_AT, ..ConsentTimes::default() };
+        assert_eq!(
+            told(required, &event, Some(&contact)).as_deref(),
+            Some("consent to email: the person said no, at 2025-05-13 10:36:01 UTC")
+        );
+        contact.consent.email = Some(true);
+        assert_eq!(told(required, &event, Some(&contact)), None);
+        let chosen = Choice { analytics: Some(Need::Required), ..Choice::default() };
+        assert_eq!(chosen.over(required), needs(Need::Required, Need::Required));
     }
 }

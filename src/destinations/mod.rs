@@ -14,6 +14,7 @@ use crate::model::time::Timestamp;
 
 pub mod consent;
 pub mod fields;
+pub mod filter;
 pub mod ga4;
 pub mod hubspot;
 pub mod mailerlite;
@@ -258,8 +259,13 @@ pub trait Destination: Send + Sync {
     /// The kinds of business events it gets unless the configuration says otherwise.
     fn default_events(&self) -> &'static [EventKind];
 
-    /// Whether this business event is sent, as far as the destination's own rules say (consent, what it can't do without).
-    /// Environment and event filters are the caller's.
+    /// The consent that it asks for before it is told of an event of a kind, unless the configuration says otherwise.
+    fn needs_consent(&self, _kind: &EventKind) -> consent::Needs {
+        consent::Needs::default()
+    }
+
+    /// Whether this business event is sent, as far as the destination's own rules say (what it can't do without). Environment,
+    /// filters and consent are the caller's.
     fn admit(&self, event: &BusinessEvent, contact: Option<&Contact>) -> Admission;
 
     /// Whether everything that makes the sale worth sending at once is known (GA4: the browser's client id); else it waits

@@ -4,13 +4,13 @@ use super::books::{BooksError, BooksResult};
 use super::release;
 use super::rules::Rules;
 use super::workspace::Workspace;
-use crate::destinations::Style;
+use crate::destinations::{Admission, Style};
 use crate::model::business_event::BusinessEvent;
 use crate::model::delivery::{Rule, Schedule, State};
 use crate::model::id::DeliveryId;
 
 /// Plans a new generation of a delivery: fresh budget, due now. A failed one, or one that was discarded or suppressed by a
-/// rule that a setting can change.
+/// rule that a setting can change. Where today's settings, or the person, keep it back, it is suppressed by that rule instead.
 ///
 /// # Errors
 /// When it is not there, can't be sent again (delivered, withdrawn, still pending), or its deadline has passed.
@@ -21,7 +21,13 @@ pub fn plan_retry(workspace: &mut Workspace<'_>, rules: &Rules, id: DeliveryId) 
         ))
     })?;
     let now = workspace.now;
-    let event = known(workspace, id)?;
+    known(workspace, id)?;
+    let (event, person) = workspace.event_and_contact(id.event)?;
+    let obstacle = match destination.admit(event, person) {
+        Admission::Suppress(rule) if rule != Rule::NoContact => Some(rule),
+        _ => None,
+    };
+    let event = workspace.business_event_mut(id.event)?;
     let (contact, mode) = (event.contact, event.scope.mode);
     let Some(delivery) = event.deliveries.iter_mut().find(|delivery| delivery.destination == id.destination) else {
         return Err(missing(id));
@@ -45,6 +51,10 @@ pub fn plan_retry(workspace: &mut Workspace<'_>, rules: &Rules, id: DeliveryId) 
     delivery.state = State::Pending;
     delivery.generation = delivery.generation.saturating_add(1);
     delivery.schedule = Schedule { due_at: now, ..Schedule::default() };
+    if let Some(rule) = obstacle {
+        delivery.state = State::Suppressed { rule, at: now };
+        return Ok(());
+    }
     match destination.destination.style() {
         Style::Event => {
             if delivery.frozen.is_none() {

@@ -1,5 +1,6 @@
 //! PURE. What a webhook means for the books: grouping, contacts, the plan of deliveries, and what results do to them.
 
+mod admission;
 pub mod attempts;
 pub mod billing;
 pub mod books;

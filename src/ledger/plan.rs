@@ -5,7 +5,7 @@ use super::occasion::Wait;
 use super::release::{release, was_told, withdraw, withdraw_delivery};
 use super::rules::{DestinationRules, Rules};
 use super::workspace::{Notice, Workspace};
-use crate::destinations::Style;
+use crate::destinations::{Admission, Style};
 use crate::model::business_event::BusinessEvent;
 use crate::model::delivery::{Delivery, Rule, Schedule, State};
 use crate::model::id::{BusinessEventId, DestinationId, GroupId};
@@ -43,6 +43,10 @@ fn plan_delivery(
     let event = workspace.business_event(id)?;
     let wanted = destination.kinds.contains(&event.kind);
     let has_contact = event.contact.is_some();
+    let kept_back = |known: &Delivery| known.destination == destination.id && is_kept_back(known);
+    let is_asked_again = fresh && wanted && wait != Wait::Never && event.deliveries.iter().any(kept_back);
+    let taken_up = is_asked_again && is_admitted(workspace, destination, id)?;
+    let event = workspace.business_event(id)?;
     match event.deliveries.iter().find(|delivery| delivery.destination == destination.id) {
         None if fresh && wanted => {
             let (delivery, notice) = begin(destination, event, wait, now);
@@ -64,6 +68,14 @@ fn plan_delivery(
                 delivery.schedule = Schedule { due_at: wait.end(now), settling: true, ..Schedule::default() };
             }
         }
+        Some(_) if taken_up => {
+            // A person asked again, and what kept it back does so no longer.
+            if let Some(delivery) = find(workspace.business_event_mut(id)?, destination) {
+                delivery.state = State::Pending;
+                delivery.generation = delivery.generation.saturating_add(1);
+                delivery.schedule = Schedule { due_at: wait.end(now), settling: true, ..Schedule::default() };
+            }
+        }
         Some(_) => {}
     }
     let event = workspace.business_event(id)?;
@@ -80,7 +92,7 @@ fn plan_delivery(
     }
     let ready = matches!(wait, Wait::UntilReady(_)) && {
         let (event, contact) = workspace.event_and_contact(id)?;
-        destination.destination.is_ready(event, contact)
+        destination.destination.is_ready(event, contact) && !destination.is_filter_open(event, contact)
     };
     if ready || end <= now {
         release(workspace, destination, id)?;
@@ -121,6 +133,20 @@ fn begin(
         delivery.state = State::Suppressed { rule, at: now };
     }
     (delivery, notice)
+}
+
+/// Whether a delivery was suppressed by what a setting or the person can change.
+const fn is_kept_back(delivery: &Delivery) -> bool {
+    matches!(delivery.state, State::Suppressed { rule: Rule::TestMode | Rule::Filtered | Rule::NoConsent, .. })
+}
+
+fn is_admitted(
+    workspace: &mut Workspace<'_>,
+    destination: &DestinationRules,
+    id: BusinessEventId,
+) -> BooksResult<bool> {
+    let (event, contact) = workspace.event_and_contact(id)?;
+    Ok(!matches!(destination.admit(event, contact), Admission::Suppress(_)))
 }
 
 fn waits(delivery: &Delivery) -> bool {

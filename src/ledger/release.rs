@@ -22,17 +22,13 @@ pub fn release(workspace: &mut Workspace<'_>, destination: &DestinationRules, id
     let contact_id = contact.map(|contact| contact.id);
     let style = destination.destination.style();
     let deadline = destination.destination.deadline(event.occurred_at);
-    let admission = destination.destination.admit(event, contact);
-    let suppressed = if !destination.kinds.contains(&event.kind) && event.kind != EventKind::ContactChanged {
-        Some(Rule::Filtered)
-    } else if deadline.is_some_and(|deadline| now > deadline) {
-        Some(Rule::TooOld)
-    } else {
-        match admission {
-            Admission::Suppress(rule) => Some(rule),
-            _ if style == Style::Contact && contact_id.is_none() => Some(Rule::NoContact),
-            _ => None,
-        }
+    let admission = destination.admit(event, contact);
+    let suppressed = match admission {
+        Admission::Suppress(rule @ (Rule::TestMode | Rule::Filtered)) => Some(rule),
+        _ if deadline.is_some_and(|deadline| now > deadline) => Some(Rule::TooOld),
+        Admission::Suppress(rule) => Some(rule),
+        _ if style == Style::Contact && contact_id.is_none() => Some(Rule::NoContact),
+        _ => None,
     };
     if suppressed == Some(Rule::TooOld) {
         let transaction_id = event.transaction_id.clone();
@@ -41,9 +37,12 @@ pub fn release(workspace: &mut Workspace<'_>, destination: &DestinationRules, id
     if suppressed.is_none() {
         freeze(workspace, id)?;
     }
-    let frozen = match (suppressed, style) {
-        (None, Style::Event) => Some(frozen(workspace, destination, id)?),
-        _ => None,
+    // What was fixed when it was first let go stays.
+    let of_delivery = |delivery: &&Delivery| delivery.destination == destination.id;
+    let known = workspace.business_event(id)?.deliveries.iter().find(of_delivery);
+    let frozen = match (known.and_then(|known| known.frozen.clone()), suppressed, style) {
+        (None, None, Style::Event) => Some(frozen(workspace, destination, id)?),
+        (known, ..) => known,
     };
     let event = workspace.business_event_mut(id)?;
     let Some(delivery) = event.deliveries.iter_mut().find(|delivery| delivery.destination == destination.id) else {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::destinations::Destination;
+use crate::destinations::consent::Choice;
+use crate::destinations::filter::Filter;
 use crate::model::business_event::{BusinessEvent, EventKind};
 pub use crate::model::count::Count;
 use crate::model::delivery::AmbiguousPolicy;
@@ -66,6 +68,10 @@ pub struct DestinationRules {
     pub max_age: Duration,
     /// What to do about an ambiguous outcome, if not what the destination itself says.
     pub ambiguous: Option<AmbiguousPolicy>,
+    /// Which of those it gets, by what is told of them; none for all.
+    pub filter: Option<Arc<Filter>>,
+    /// What the configuration says of the consent that it asks for.
+    pub consent: Choice,
 }
 
 impl DestinationRules {

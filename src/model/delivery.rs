@@ -122,7 +122,7 @@ pub enum Rule {
     TestMode,
     /// The person unsubscribed, bounced or complained.
     Unsubscribed,
-    /// The destination does not want this kind.
+    /// The destination's settings leave it out: `events`, `only` or `except`.
     Filtered,
     /// GA4: no browser id is known and none may be derived.
     NoClientId,
@@ -173,7 +173,7 @@ impl Rule {
             Self::NoConsent => "the person did not agree",
             Self::TestMode => "a test event, and the destination gets live ones (or the other way round)",
             Self::Unsubscribed => "the person unsubscribed there",
-            Self::Filtered => "the destination does not want this kind",
+            Self::Filtered => "the destination's settings leave it out (`events`, `only`, `except`)",
             Self::NoClientId => "no client id of a browser is known",
             Self::NoEmail => "no e-mail address is known",
             Self::NoContact => "it is not known who the person is",

@@ -1,5 +1,6 @@
 //! Money as integer minor units plus currency. There is no float anywhere.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -112,14 +113,68 @@ impl fmt::Display for Money {
     }
 }
 
-/// An exact decimal number: `minor / 10^exponent`. Goes into JSON as a number without ever being a float.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An exact decimal number: `minor / 10^exponent`, compared by what it is worth. Goes into JSON as a number without ever being a
+/// float.
+#[derive(Clone, Copy, Debug)]
 pub struct Decimal {
     minor: i64,
     exponent: u32,
 }
 
+/// The text is not a decimal number of at most [`Decimal::MOST_DIGITS`] digits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a decimal number of at most 18 digits")]
+pub struct NotADecimal(pub String);
+
+impl FromStr for Decimal {
+    type Err = NotADecimal;
+
+    /// `50`, `49.90`, `-3.2`, as the configuration writes it: digits on both sides of the point, no exponent, no separators.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || NotADecimal(text.to_owned());
+        let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+        let (whole, fraction) = match unsigned.split_once('.') {
+            Some((_, "")) => return Err(wrong()),
+            Some(parts) => parts,
+            None => (unsigned, ""),
+        };
+        let digits = format!("{whole}{fraction}");
+        let are_digits = !whole.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if !are_digits || digits.len() > Self::MOST_DIGITS {
+            return Err(wrong());
+        }
+        let minor: i64 = digits.parse().map_err(|_| wrong())?;
+        let minor = if text.starts_with('-') { -minor } else { minor };
+        Ok(Self { minor, exponent: u32::try_from(fraction.len()).map_err(|_| wrong())? })
+    }
+}
+
+impl PartialEq for Decimal {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Decimal {}
+
+impl PartialOrd for Decimal {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Decimal {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // No exponent is above 18, so that 2^63 times 10^18 fits.
+        let scaled = |one: &Self, by: &Self| i128::from(one.minor) * 10_i128.pow(by.exponent);
+        scaled(self, other).cmp(&scaled(other, self))
+    }
+}
+
 impl Decimal {
+    /// Digits that a text may have, before and after the point together.
+    pub const MOST_DIGITS: usize = 18;
+
     /// A whole number.
     pub fn whole(number: u32) -> Self {
         Self { minor: i64::from(number), exponent: 0 }
@@ -311,6 +366,24 @@ mod tests {
         }
 
         #[test]
+        fn a_decimal_prints_and_reads_back_as_the_same(minor in -999_999_999_999_999_999_i64..=999_999_999_999_999_999, exponent in 0..=18_u32) {
+            let decimal = Decimal { minor, exponent };
+            if let Ok(read) = decimal.to_string().parse::<Decimal>() {
+                prop_assert_eq!(read, decimal);
+            } else {
+                prop_assert!(decimal.to_string().bytes().filter(u8::is_ascii_digit).count() > Decimal::MOST_DIGITS);
+            }
+        }
+
+        #[test]
+        fn decimals_are_in_the_order_of_their_amounts(a in proptest::num::i64::ANY, b in proptest::num::i64::ANY, exponent in 0..18_u32) {
+            let decimal = |minor| Decimal { minor, exponent };
+            prop_assert_eq!(decimal(a).cmp(&decimal(b)), a.cmp(&b));
+            let (short, long) = (Decimal { minor: a / 10, exponent }, Decimal { minor: a / 10 * 10, exponent: exponent + 1 });
+            prop_assert_eq!(short, long);
+        }
+
+        #[test]
         fn sums_are_exact_in_every_currency(parts in proptest::collection::vec((-1_000_000_000_i64..1_000_000_000, 0..KNOWN.len()), 0..60)) {
             let parts: Vec<Money> =
                 parts.iter().map(|(minor, at)| money(*minor, std::str::from_utf8(KNOWN[*at]).unwrap())).collect();
@@ -319,6 +392,21 @@ mod tests {
                 let exact: i64 = parts.iter().filter(|part| part.currency == sum.currency).map(|part| part.minor).sum();
                 prop_assert_eq!(sum.minor, exact);
             }
+        }
+    }
+
+    #[test]
+    fn decimals_are_read_and_compared_by_what_they_are_worth() {
+        let decimal = |text: &str| text.parse::<Decimal>().unwrap();
+        assert_eq!(decimal("50"), decimal("50.00"));
+        assert_eq!(decimal("+0.10"), money(10, "eur").decimal());
+        assert!(decimal("49.99") < decimal("50") && decimal("-3.2") < decimal("-3.19"));
+        assert!(decimal("0.1") < money(11, "eur").decimal() && money(i64::MIN, "eur").decimal() < decimal("-1"));
+        assert_eq!(decimal("999999999999999999").to_string(), "999999999999999999");
+        for wrong in
+            ["", ".5", "5.", "-", "1e3", "1_000", " 5", "5,00", "inf", "--1", "0x1", "1234567890123456789", "٣"]
+        {
+            assert!(wrong.parse::<Decimal>().is_err(), "{wrong}");
         }
     }
 

@@ -99,6 +99,8 @@ pub fn rules(config: &Config, ids: &[DestinationId]) -> Rules {
             schedule: delivery.schedule.clone(),
             max_age: delivery.max_age,
             ambiguous: delivery.ambiguous,
+            filter: delivery.filter.clone().map(Arc::new),
+            consent: delivery.consent,
             destination,
         }
     });

@@ -70,7 +70,8 @@ pub(super) fn retry(desk: &Desk, selection: Selection) -> Result<OperatorRows, O
         } else {
             let replies = run_all(&desk.writer, ids.iter().map(|id| Command::Retry(*id)).collect());
             let snapshot = desk.snapshot()?;
-            let rows = ids.iter().zip(replies).map(|(id, reply)| retried(&snapshot, &names, *id, reply));
+            let reading = Reading::new(&desk, &snapshot, &names)?;
+            let rows = ids.iter().zip(replies).map(|(id, reply)| retried(&reading, &names, *id, reply));
             rows.collect::<Result<_, _>>()?
         };
         Ok(Batch { rows, more })
@@ -143,7 +144,7 @@ fn answer(names: &Names, id: DeliveryId, result: &str, reason: Option<String>) -
 }
 
 fn retried(
-    snapshot: &Snapshot,
+    reading: &Reading<'_>,
     names: &Names,
     id: DeliveryId,
     reply: Result<Reply, Unavailable>,
@@ -152,12 +153,17 @@ fn retried(
         return Ok(answer(names, id, "refused", Some(why)));
     }
     // Consent or another rule may have taken the place of the failure.
-    let event = snapshot.business_event(id.event).map_err(unread)?;
-    let state = event.as_ref().and_then(|event| delivery_of(event, id.destination)).map(|delivery| &delivery.state);
-    Ok(match state {
-        Some(State::Suppressed { rule, .. }) => answer(names, id, "suppressed", Some(rule.name().to_owned())),
-        _ => answer(names, id, "retried", None),
-    })
+    let Some(event) = reading.snapshot.business_event(id.event).map_err(unread)? else {
+        return Ok(answer(names, id, "retried", None));
+    };
+    let delivery = delivery_of(&event, id.destination);
+    let Some((delivery, State::Suppressed { rule, .. })) = delivery.map(|delivery| (delivery, &delivery.state)) else {
+        return Ok(answer(names, id, "retried", None));
+    };
+    let mut row = answer(names, id, "suppressed", Some(rule.name().to_owned()));
+    let why = reading.why_suppressed(&event, delivery, *rule)?;
+    row["explanation"] = json!(why.unwrap_or_else(|| rule.sentence().to_owned()));
+    Ok(row)
 }
 
 /// What a retry would do, worked out by the same plan without writing it.
@@ -165,7 +171,11 @@ fn rehearse(desk: &Desk, snapshot: &Snapshot, rules: &Rules, names: &Names, id: 
     let mut workspace = Workspace::new(snapshot, desk.clock.now());
     let planned = decide::plan_retry(&mut workspace, rules, id);
     match planned.and_then(|()| rehearsal::rehearse(&mut workspace, rules, id)) {
-        Ok(Rehearsed::Suppressed(rule)) => answer(names, id, "would_suppress", Some(rule.name().to_owned())),
+        Ok(Rehearsed::Suppressed(rule, why)) => {
+            let mut row = answer(names, id, "would_suppress", Some(rule.name().to_owned()));
+            row["explanation"] = json!(why.unwrap_or_else(|| rule.sentence().to_owned()));
+            row
+        }
         Ok(rehearsed) => {
             let requests = if let Rehearsed::Sends(requests) = rehearsed { requests } else { Vec::new() };
             let mut row = answer(names, id, "would_retry", None);

@@ -41,7 +41,7 @@ pub(super) fn preview(desk: &Desk, id: &str, destination: Option<&str>) -> Resul
         let now = desk.clock.now();
         let row = |destination: &DestinationRules| {
             let would = match is_withdrawn {
-                true => Ok(Would::Rehearsed(Rehearsed::Suppressed(Rule::Withdrawn))),
+                true => Ok(Would::Rehearsed(Rehearsed::Suppressed(Rule::Withdrawn, None))),
                 false => rehearse(&snapshot, &rules, destination, &event, now),
             };
             row(&event, destination, would.unwrap_or_else(|error| Would::Refused(error.to_string())))
@@ -87,17 +87,21 @@ fn rehearse(
     event: &BusinessEvent,
     now: Timestamp,
 ) -> BooksResult<Would> {
-    let suppressed = |rule| Ok(Would::Rehearsed(Rehearsed::Suppressed(rule)));
-    if !destination.modes.contains(&event.scope.mode) {
-        return suppressed(Rule::TestMode);
-    }
+    let suppressed = |rule| Ok(Would::Rehearsed(Rehearsed::Suppressed(rule, None)));
     let earlier = delivery_of(event, destination.id);
     if earlier.is_some_and(|delivery| matches!(delivery.state, State::Suppressed { rule: Rule::Withdrawn, .. })) {
         return suppressed(Rule::Withdrawn);
     }
     let mut workspace = Workspace::new(snapshot, now);
     let (_, contact) = workspace.event_and_contact(event.id)?;
-    let admission = destination.destination.admit(event, contact);
+    let admission = destination.admit(event, contact);
+    if let Admission::Suppress(rule @ (Rule::TestMode | Rule::Filtered)) = admission {
+        return Ok(Would::Rehearsed(Rehearsed::by_rule(destination, rule, event, contact)));
+    }
+    let kept_back = match admission {
+        Admission::Suppress(rule) => Some(Rehearsed::by_rule(destination, rule, event, contact)),
+        _ => None,
+    };
     let frozen = earlier.and_then(|delivery| delivery.frozen.clone());
     let is_released = frozen.is_some();
     let planned = workspace.business_event_mut(event.id)?;
@@ -112,8 +116,8 @@ fn rehearse(
         frozen,
     });
     if is_released {
-        if let Admission::Suppress(rule) = admission {
-            return suppressed(rule);
+        if let Some(suppressed) = kept_back {
+            return Ok(Would::Rehearsed(suppressed));
         }
         if destination.destination.deadline(event.occurred_at).is_some_and(|deadline| now > deadline) {
             return suppressed(Rule::TooOld);
@@ -157,8 +161,8 @@ fn row(event: &BusinessEvent, destination: &DestinationRules, would: Would) -> V
             answer("would_send", None, None);
             row["requests"] = requests.into_iter().map(shown).collect();
         }
-        Would::Rehearsed(Rehearsed::Suppressed(rule)) => {
-            answer("would_suppress", Some(rule.name()), Some(rule.sentence().to_owned()));
+        Would::Rehearsed(Rehearsed::Suppressed(rule, why)) => {
+            answer("would_suppress", Some(rule.name()), Some(why.unwrap_or_else(|| rule.sentence().to_owned())));
         }
         Would::Wait(at_most, rule) => {
             let explanation = format!(

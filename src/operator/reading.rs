@@ -1,15 +1,17 @@
 //! Records of the books as rows. Ids only: no e-mail address, phone number or name gets into a row.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::desk::{Desk, broken, unread};
 use crate::http::admin::OperatorError;
 use crate::ledger::books::Books;
+use crate::ledger::rules::Rules;
 use crate::ledger::workspace::Target;
 use crate::model::business_event::{BusinessEvent, Mark};
-use crate::model::delivery::{ContactSync, Delivery, Schedule, Standing, State};
+use crate::model::delivery::{ContactSync, Delivery, FailureClass, Rule, Schedule, Standing, State};
 use crate::model::id::{ContactId, DeliveryId, DestinationId, Mode};
 use crate::model::money::Money;
 use crate::model::time::Timestamp;
@@ -24,6 +26,7 @@ pub(super) struct Reading<'a> {
     pub(super) snapshot: &'a Snapshot,
     names: &'a Names,
     standings: BTreeMap<DestinationId, Standing>,
+    rules: Arc<Rules>,
     now: Timestamp,
 }
 
@@ -34,7 +37,7 @@ impl<'a> Reading<'a> {
         for id in names.keys() {
             standings.insert(*id, standing(desk, snapshot, *id)?);
         }
-        Ok(Self { snapshot, names, standings, now: desk.clock.now() })
+        Ok(Self { snapshot, names, standings, rules: desk.writer.rules(), now: desk.clock.now() })
     }
 
     /// A destination's name.
@@ -118,8 +121,9 @@ impl<'a> Reading<'a> {
             State::Failed { failure, at } => {
                 row["reason"] = json!(format!("{}: {}", failure.class.name(), failure.explanation));
                 row["class"] = json!(failure.class.name());
-                row["next_step"] =
-                    json!(failure.class.next_step().replace("NAME", &name).replace("ID", &id.to_string()));
+                let is_too_late = delivery.deadline.is_some_and(|deadline| self.now > deadline);
+                let class = if is_too_late { FailureClass::DeadlinePassed } else { failure.class };
+                row["next_step"] = json!(class.next_step().replace("NAME", &name).replace("ID", &id.to_string()));
                 row["since"] = json!(time(*at));
             }
             State::Discarded { reason, at } => {
@@ -136,7 +140,35 @@ impl<'a> Reading<'a> {
         let history: Vec<Value> = self.attempts(event, delivery)?.iter().map(attempt_row).collect();
         row["history"] = json!(history);
         row["marks"] = marks(event);
+        if let State::Suppressed { rule, .. } = delivery.state
+            && let Some(why) = self.why_suppressed(event, delivery, rule)?
+        {
+            row["explanation"] = json!(why);
+        }
         Ok(row)
+    }
+
+    /// Which setting keeps a delivery back as things are now; or that none does any more.
+    pub(super) fn why_suppressed(
+        &self,
+        event: &BusinessEvent,
+        delivery: &Delivery,
+        rule: Rule,
+    ) -> Result<Option<String>, OperatorError> {
+        if !matches!(rule, Rule::TestMode | Rule::Filtered | Rule::NoConsent) {
+            return Ok(None);
+        }
+        let id = DeliveryId { event: event.id, destination: delivery.destination };
+        let Some(rules) = self.rules.destination(delivery.destination) else {
+            return Ok(Some("its destination is no longer configured".to_owned()));
+        };
+        let contact = match self.survivor(event.contact)? {
+            Some(id) => self.snapshot.contact(id).map_err(unread)?,
+            None => None,
+        };
+        Ok(Some(rules.why_not(event, contact.as_ref()).unwrap_or_else(|| {
+            format!("{}; nothing keeps it back any more: `tallyhook failed retry {id}` sends it", rule.sentence())
+        })))
     }
 
     /// The contact that a contact turned out to be.

@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::destinations::{Admission, Exchange, HttpRequest, HttpResponse, Job, Method, Step, Style};
 use crate::ledger::books::{BooksError, BooksResult};
-use crate::ledger::rules::Rules;
+use crate::ledger::rules::{DestinationRules, Rules};
 use crate::ledger::workspace::Workspace;
 use crate::model::business_event::BusinessEvent;
+use crate::model::contact::Contact;
 use crate::model::delivery::{Delivery, Outcome, Rule, State};
 use crate::model::id::{DeliveryId, DestinationId};
 
@@ -16,12 +17,25 @@ use crate::model::id::{DeliveryId, DestinationId};
 pub(super) enum Rehearsed {
     /// These requests: the first, and when that only looks for the person, what follows if nobody is found.
     Sends(Vec<Shown>),
-    /// None, by this rule.
-    Suppressed(Rule),
+    /// None, by this rule; which setting says so, where one does.
+    Suppressed(Rule, Option<String>),
     /// None: the destination's own check ends it like this.
     Ends(Outcome),
     /// None: it waits, or it is not there.
     Nothing,
+}
+
+impl Rehearsed {
+    /// Kept back by a rule; by which setting, where today's settings say so.
+    pub(super) fn by_rule(
+        rules: &DestinationRules,
+        rule: Rule,
+        event: &BusinessEvent,
+        contact: Option<&Contact>,
+    ) -> Self {
+        let why = rules.why_not(event, contact);
+        Self::Suppressed(rule, why.filter(|_| matches!(rule, Rule::TestMode | Rule::Filtered | Rule::NoConsent)))
+    }
 }
 
 /// A request as it may be shown.
@@ -58,13 +72,13 @@ fn first_requests(workspace: &mut Workspace<'_>, rules: &Rules, id: DeliveryId) 
     let Some(rules) = rules.destination(id.destination) else { return Ok(Rehearsed::Nothing) };
     let event = workspace.business_event(id.event)?.clone();
     let Some(delivery) = delivery_of(&event, id.destination).cloned() else { return Ok(Rehearsed::Nothing) };
-    if let State::Suppressed { rule, .. } = delivery.state {
-        return Ok(Rehearsed::Suppressed(rule));
-    }
     let contact = match event.contact {
         Some(contact) => Some(workspace.contact(contact)?.clone()),
         None => None,
     };
+    if let State::Suppressed { rule, .. } = delivery.state {
+        return Ok(Rehearsed::by_rule(rules, rule, &event, contact.as_ref()));
+    }
     let style = rules.destination.style();
     let (mut events, mut sync) = (vec![event], None);
     if let (Style::Contact, Some(contact)) = (style, &contact) {
@@ -72,7 +86,7 @@ fn first_requests(workspace: &mut Workspace<'_>, rules: &Rules, id: DeliveryId) 
         events.clear();
         for pending in &known.pending {
             let event = workspace.business_event(*pending)?;
-            if rules.destination.admit(event, Some(contact)) == Admission::Send {
+            if rules.admit(event, Some(contact)) == Admission::Send {
                 events.push(event.clone());
             }
         }

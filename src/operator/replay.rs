@@ -15,7 +15,7 @@ use crate::ledger::books::{Books, BooksError, BooksResult};
 use crate::ledger::count;
 use crate::ledger::workspace::{Changes, Workspace};
 use crate::model::business_event::BusinessEvent;
-use crate::model::delivery::Delivery;
+use crate::model::delivery::{Delivery, State};
 use crate::model::id::{BusinessEventId, WebhookId};
 use crate::model::statement::Interpreted;
 use crate::model::webhook::{Status, Webhook};
@@ -119,6 +119,8 @@ struct Difference {
     corrected: Vec<String>,
     /// Deliveries that were not there before.
     deliveries: usize,
+    /// Deliveries that a setting kept back, and that are to be sent now.
+    taken_up: usize,
 }
 
 impl Difference {
@@ -137,7 +139,7 @@ impl Difference {
     }
 
     const fn nothing() -> Self {
-        Self { added: Vec::new(), corrected: Vec::new(), deliveries: 0 }
+        Self { added: Vec::new(), corrected: Vec::new(), deliveries: 0, taken_up: 0 }
     }
 
     /// Notes a business event as it was, if it was there, and as it is.
@@ -155,14 +157,20 @@ impl Difference {
                     !known.deliveries.iter().any(|known| known.destination == delivery.destination)
                 };
                 self.deliveries += now.deliveries.iter().filter(is_new).count();
+                let is_taken_up = |delivery: &&Delivery| {
+                    let was = known.deliveries.iter().find(|known| known.destination == delivery.destination);
+                    was.is_some_and(|was| is_suppressed(was) && !is_suppressed(delivery))
+                };
+                self.taken_up += now.deliveries.iter().filter(is_taken_up).count();
             }
         }
     }
 
     /// The row of a webhook whose status is then another one, perhaps.
     fn row(&self, webhook: &Webhook, status: Status, result: &str) -> Value {
-        let Self { added, corrected, deliveries } = self;
-        let changed = webhook.status != status || *deliveries > 0 || !added.is_empty() || !corrected.is_empty();
+        let Self { added, corrected, deliveries, taken_up } = self;
+        let is_richer = *deliveries + *taken_up > 0 || !added.is_empty() || !corrected.is_empty();
+        let changed = webhook.status != status || is_richer;
         json!({
             "id": webhook.id.to_string(),
             "result": if changed { result } else { "unchanged" },
@@ -172,8 +180,13 @@ impl Difference {
             "business_events_added": added,
             "business_events_corrected": corrected,
             "deliveries_added": deliveries,
+            "deliveries_taken_up": taken_up,
         })
     }
+}
+
+const fn is_suppressed(delivery: &Delivery) -> bool {
+    matches!(delivery.state, State::Suppressed { .. })
 }
 
 /// Whether a business event was corrected. Its deliveries go their own way meanwhile.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tallyhook::destinations::consent::Choice;
 use tallyhook::destinations::{Admission, Destination, Exchange, Finished, HttpRequest, Job, Step, Style};
 use tallyhook::ledger::rules::{DestinationRules, Rules, SourceRules};
 use tallyhook::model::business_event::{BusinessEvent, EventKind};
@@ -87,6 +88,8 @@ fn destination(id: DestinationId, style: Style, panics_at: Option<&str>) -> Dest
         schedule: RetrySchedule::default(),
         max_age: Duration::from_secs(7 * 86_400),
         ambiguous: None,
+        filter: None,
+        consent: Choice::default(),
     }
 }
 

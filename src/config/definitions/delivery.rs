@@ -20,6 +20,22 @@ pub(in crate::config) const DELIVERY: &[Key] = &[
         doc: "Which business events it gets; what suits the destination unless given.",
     },
     Key {
+        name: "only",
+        form: Form::Cases,
+        preset: Preset::Unset(
+            "{ pricing_tier = [\"premium\", \"enterprise\"], value = { at_least = 50 }, currency = \"eur\" }",
+        ),
+        doc: "Of those, only what meets all of these conditions; a list of tables: what meets all of any one of them. A field is \
+              one value, a list of which any will do, or a table of is, not, any_of, none_of, at_least, above, at_most, below, \
+              contains, starts_with, ends_with and known. `tallyhook destinations preview` says what holds.",
+    },
+    Key {
+        name: "except",
+        form: Form::Cases,
+        preset: Preset::Unset("[{ utm_source = \"staff\" }, { kind = \"refund\", value = { below = 1 } }]"),
+        doc: "And not what meets all of these conditions, or all of any one of several tables.",
+    },
+    Key {
         name: "schedule",
         form: Form::Spans(Duration::from_secs(30 * 86_400)),
         preset: Preset::Default("[\"0s\", \"10s\", \"1m\", \"5m\", \"15m\", \"1h\", \"3h\", \"6h\", \"12h\", \"24h\"]"),
@@ -52,9 +68,38 @@ pub(in crate::config) const DELIVERY: &[Key] = &[
               given, what moves money is sent again and the rest dropped.",
     },
     Key {
+        name: "consent",
+        form: Form::Table(CONSENT),
+        preset: Preset::Unset(""),
+        doc: "What a person must have agreed to: \"required\" (a yes), \"unless_denied\" (anything but a no) or \"ignored\".",
+    },
+    Key {
         name: "allow_private_addresses",
         form: Form::Flag,
         preset: Preset::Default("false"),
         doc: "Whether it may be inside your own network (10.x, 192.168.x and the like).",
+    },
+];
+
+const NEEDS: Form = Form::Choice(&["required", "unless_denied", "ignored"], &[]);
+
+const CONSENT: &[Key] = &[
+    Key {
+        name: "analytics",
+        form: NEEDS,
+        preset: Preset::Unset("\"required\""),
+        doc: "To being measured. Unless given, \"unless_denied\" for GA4 and \"ignored\" for the others.",
+    },
+    Key {
+        name: "ads",
+        form: NEEDS,
+        preset: Preset::Unset("\"unless_denied\""),
+        doc: "To advertising. Unless given, \"ignored\".",
+    },
+    Key {
+        name: "email",
+        form: NEEDS,
+        preset: Preset::Unset("\"required\""),
+        doc: "To e-mail. Unless given, \"ignored\"; of MailerLite requires_consent says it.",
     },
 ];

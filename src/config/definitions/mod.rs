@@ -87,6 +87,8 @@ pub(super) enum Form {
     Secrets(Check),
     /// A table whose keys are business events and whose values pass the check.
     EventNames(Check),
+    /// Conditions on what is told of an event: a table, or a list of tables of which any is enough.
+    Cases,
     /// A table with keys of its own.
     Table(&'static [Key]),
     /// Known, but not taken: the answer.
@@ -117,6 +119,9 @@ impl Form {
             }
             Self::Secrets(_) => "a list of secrets like [{ env = \"NAME\" }]".into(),
             Self::EventNames(_) => "a table like { lead = \"generate_lead\" }".into(),
+            Self::Cases => {
+                "a table of conditions like { pricing_tier = \"premium\", value = { at_least = 50 } }, or a list of such tables".into()
+            }
             Self::Table(_) => "a table".into(),
             Self::Refused(answer) => (*answer).into(),
         }

@@ -33,9 +33,11 @@ pub(in crate::config) const KEYS: &[Key] = &[
     },
     Key {
         name: "consent_unknown",
-        form: Form::Choice(&["send", "skip"], &[]),
-        preset: Preset::Default("\"send\""),
-        doc: "When nobody said whether the person agreed to be measured. A no is never sent.",
+        form: Form::Refused(
+            "is said by consent = { analytics = \"required\" } (nothing without a yes) or \"unless_denied\"",
+        ),
+        preset: Preset::Unset(""),
+        doc: "",
     },
     Key {
         name: "event_names",
@@ -89,6 +91,5 @@ pub(in crate::config) fn read(section: &Section<'_>) -> ga4::Settings {
         },
         default_item: ga4::DefaultItem { id: item.get("id"), name: item.get("name"), category: item.get("category") },
         event_names: section.get("event_names"),
-        send_without_consent_answer: section.get::<String>("consent_unknown") == "send",
     }
 }

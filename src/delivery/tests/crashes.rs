@@ -18,7 +18,6 @@ pub fn ga4() -> Ga4 {
         client_id_fallback: ClientIdFallback::Derived,
         default_item: DefaultItem { id: "item".into(), name: "Item".into(), category: "services".into() },
         event_names: Vec::new(),
-        send_without_consent_answer: true,
     })
 }
 

@@ -11,6 +11,7 @@ use crate::alerts::sender::{AlertThreads, Channel};
 use crate::config::{Alert, Alerting};
 use crate::delivery::engine::{self, Engine, Gate, Surroundings};
 use crate::destinations::Destination;
+use crate::destinations::consent::Choice;
 use crate::ledger::books::Books;
 use crate::ledger::intake::Intake;
 use crate::ledger::rules::{DestinationRules, Rules, SourceRules};
@@ -551,6 +552,8 @@ impl Spec {
             schedule: self.schedule.clone(),
             max_age: self.max_age,
             ambiguous: self.ambiguous,
+            filter: None,
+            consent: Choice::default(),
         }
     }
 }

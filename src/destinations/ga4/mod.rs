@@ -3,9 +3,8 @@
 //! GA4 answers 204 to anything and never says whether it recorded an event, so a strict check of our own stands in front of
 //! it ([`validate`]).
 
-use super::{
-    Admission, Destination, Exchange, Finished, HttpRequest, Job, Method, Step, Style, consent, status, url_encode,
-};
+use super::consent::{Need, Needs};
+use super::{Admission, Destination, Exchange, Finished, HttpRequest, Job, Method, Step, Style, status, url_encode};
 use crate::model::business_event::{BusinessEvent, EventKind};
 use crate::model::contact::Contact;
 use crate::model::delivery::{AmbiguousPolicy, FailureClass, Frozen, Outcome, Rule};
@@ -40,8 +39,6 @@ pub struct Settings {
     pub default_item: DefaultItem,
     /// Names of GA4 events for kinds whose default name is not wanted.
     pub event_names: Vec<(EventKind, String)>,
-    /// Whether an event is sent when nobody said whether the person agreed to be measured.
-    pub send_without_consent_answer: bool,
 }
 
 /// What to do without the browser's client id.
@@ -160,12 +157,11 @@ impl Destination for Ga4 {
         ]
     }
 
+    fn needs_consent(&self, _kind: &EventKind) -> Needs {
+        Needs { analytics: Need::UnlessDenied, ..Needs::default() }
+    }
+
     fn admit(&self, event: &BusinessEvent, contact: Option<&Contact>) -> Admission {
-        match consent::current(event, contact).analytics {
-            Some(false) => return Admission::Suppress(Rule::NoConsent),
-            None if !self.settings.send_without_consent_answer => return Admission::Suppress(Rule::NoConsent),
-            _ => {}
-        }
         let skip = self.settings.client_id_fallback == ClientIdFallback::Skip;
         if skip && client_id::known(event, contact).is_none() {
             return Admission::Suppress(Rule::NoClientId);

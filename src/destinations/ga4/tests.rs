@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::samples::{self, body, done, event, job, money, play, reply, sent, stranger, timed_out};
 use super::*;
+use crate::destinations::consent;
 use crate::model::attribution::Consent;
 use crate::model::business_event::{EventFacts, Subject, SubscriptionFacts};
 use crate::model::id::Mode;
@@ -24,7 +25,6 @@ fn settings() -> Settings {
             category: "services".into(),
         },
         event_names: Vec::new(),
-        send_without_consent_answer: true,
     }
 }
 
@@ -440,19 +440,14 @@ fn without_a_client_id_and_without_a_fallback_nothing_is_sent() {
 
 #[test]
 fn consent_to_being_measured_decides() {
-    for (answer, send_unasked, expected) in [
-        (Some(true), false, Admission::Send),
-        (None, true, Admission::Send),
-        (None, false, Admission::Suppress(Rule::NoConsent)),
-        (Some(false), true, Admission::Suppress(Rule::NoConsent)),
-    ] {
-        let ga4 = Ga4::new(Settings { send_without_consent_answer: send_unasked, ..settings() });
+    for (answer, is_missing) in [(Some(true), false), (None, false), (Some(false), true)] {
+        let needs = ga4().needs_consent(&EventKind::Purchase);
         let mut sale = event("purchase");
         sale.facts.consent.analytics = answer;
-        assert_eq!(ga4.admit(&sale, None), expected);
+        assert_eq!(consent::missing(needs, &sale, None).is_some(), is_missing);
         let mut jane = samples::contact();
         jane.consent.analytics = answer;
-        assert_eq!(ga4.admit(&event("purchase"), Some(&jane)), expected);
+        assert_eq!(consent::missing(needs, &event("purchase"), Some(&jane)).is_some(), is_missing);
     }
 }
 

@@ -258,13 +258,16 @@ impl Destination for MailerLite {
         ]
     }
 
-    fn admit(&self, event: &BusinessEvent, contact: Option<&Contact>) -> Admission {
-        let needs_yes = self.settings.requires_consent || event.kind == EventKind::Lead;
-        match consent::current(event, contact).email {
-            Some(false) => Admission::Suppress(Rule::NoConsent),
-            None if needs_yes => Admission::Suppress(Rule::NoConsent),
-            _ if email(contact).is_none() => Admission::Wait { at_most: EMAIL_WAIT, then: Rule::NoEmail },
-            _ => Admission::Send,
+    fn needs_consent(&self, kind: &EventKind) -> consent::Needs {
+        let needs_yes = self.settings.requires_consent || *kind == EventKind::Lead;
+        let email = if needs_yes { consent::Need::Required } else { consent::Need::UnlessDenied };
+        consent::Needs { email, ..consent::Needs::default() }
+    }
+
+    fn admit(&self, _event: &BusinessEvent, contact: Option<&Contact>) -> Admission {
+        match email(contact) {
+            None => Admission::Wait { at_most: EMAIL_WAIT, then: Rule::NoEmail },
+            Some(_) => Admission::Send,
         }
     }
 

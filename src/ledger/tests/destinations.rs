@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::destinations::consent::Choice;
 use crate::destinations::{Admission, Destination, Exchange, HttpRequest, Job, Step, Style};
 use crate::ledger::rules::{DestinationRules, Rules, SourceRules};
 use crate::model::business_event::{BusinessEvent, EventKind};
@@ -122,6 +123,8 @@ fn rules_of(id: DestinationId, name: &str, like: Like) -> DestinationRules {
         schedule: RetrySchedule::default(),
         max_age: Duration::from_secs(7 * 86_400),
         ambiguous: None,
+        filter: None,
+        consent: Choice::default(),
     }
 }
 

@@ -6,6 +6,7 @@ mod counting;
 mod customers;
 mod decisions;
 mod destinations;
+mod filters;
 mod house;
 mod likeness;
 mod orders;

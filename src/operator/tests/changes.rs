@@ -57,6 +57,13 @@ fn past_the_deadline_a_retry_is_refused_and_says_why() {
         assert_eq!(row["result"], "refused");
         assert!(row["reason"].as_str().unwrap().contains("takes nothing after"), "{row}");
     }
+    let shown = books.row(json!({"command": "failed.show", "id": "b1.1"}));
+    assert_eq!(shown["class"], "rejected");
+    let next = shown["next_step"].as_str().unwrap();
+    assert!(
+        next.starts_with("enter it by hand") && next.contains("failed discard b1.1"),
+        "no retry is advised: {next}"
+    );
 }
 
 #[test]
