@@ -1,5 +1,6 @@
 //! Lets go of groups that have waited long enough.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ struct State {
 pub(super) struct Settler {
     state: Mutex<State>,
     changed: Condvar,
+    turns: AtomicU64,
 }
 
 impl Settler {
@@ -38,9 +40,15 @@ impl Settler {
         self.changed.notify_one();
     }
 
+    /// How many turns the thread has made. It makes one at least every minute.
+    pub(super) fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
+    }
+
     /// Works until stopped.
     pub(super) fn run(&self, reader: &StoreReader, writer: &Writer, clock: &SharedClock) {
         loop {
+            self.turns.fetch_add(1, Ordering::Relaxed);
             let nap = match Self::settle(reader, writer, clock) {
                 Some(nap) => nap,
                 None => return,

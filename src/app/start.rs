@@ -35,6 +35,7 @@ use crate::model::id::DestinationId;
 use crate::operator::{Configured, Desk, Live, rules};
 use crate::platform::clock::{Chance, SharedClock, SystemClock, ThreadChance};
 use crate::platform::disk::{FreeDisk, SystemDisk};
+use crate::platform::sockets::PassedSockets;
 use crate::store::{Command, Store, StoreError, StoreSettings, Unavailable, Writer, WriterSettings};
 
 /// What is given in: the outside world, or a test's.
@@ -47,6 +48,8 @@ pub struct Parts {
     pub disk: Arc<dyn FreeDisk>,
     /// Roots that destinations' certificates are checked against, beside the usual ones; PEM.
     pub extra_roots: Option<Vec<u8>>,
+    /// Listening sockets that the service manager handed over.
+    pub sockets: PassedSockets,
 }
 
 impl Default for Parts {
@@ -56,6 +59,7 @@ impl Default for Parts {
             chance: Arc::new(ThreadChance),
             disk: Arc::new(SystemDisk),
             extra_roots: None,
+            sockets: PassedSockets::default(),
         }
     }
 }
@@ -142,12 +146,14 @@ impl App {
     ///
     /// # Errors
     /// With a sentence on what is wrong and what to do.
-    pub fn start(config: Config, parts: Parts) -> Result<Self, StartError> {
+    pub fn start(config: Config, mut parts: Parts) -> Result<Self, StartError> {
         for warning in &config.warnings {
             tracing::warn!(%warning, "configuration");
         }
-        let listener = TcpListener::bind(config.server.listen)
-            .map_err(|cause| StartError::Listen { address: config.server.listen, cause })?;
+        let listener = listener(config.server.listen, &mut parts.sockets)?;
+        for address in parts.sockets.unclaimed() {
+            tracing::warn!(%address, listen = %config.server.listen, "the service manager listens there for us, but the configuration does not");
+        }
         let address = listener.local_addr()?;
         let certificate = match &config.server.tls {
             config::Tls::Off => None,
@@ -340,6 +346,14 @@ impl App {
         let _ = self.writer_thread.join();
         self.alert_threads.stop();
         self.runtime.shutdown_background();
+    }
+}
+
+/// The socket that the service manager holds for an address, else one of our own.
+fn listener(address: SocketAddr, passed: &mut PassedSockets) -> Result<TcpListener, StartError> {
+    match passed.claim(address) {
+        Some(listener) => Ok(listener),
+        None => TcpListener::bind(address).map_err(|cause| StartError::Listen { address, cause }),
     }
 }
 

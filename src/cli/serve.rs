@@ -8,7 +8,8 @@ use clap::Args;
 use super::{Failure, Setting};
 use crate::app::{self, Parts};
 use crate::config::{Config, Environment};
-use crate::platform::systemd::ServiceManager;
+use crate::platform::sockets::PassedSockets;
+use crate::platform::systemd::{ServiceManager, watchdog_interval};
 use crate::telemetry;
 
 /// Arguments of `serve`.
@@ -32,9 +33,12 @@ impl Serve {
         let notify_socket = setting.environment.var("NOTIFY_SOCKET").map(OsString::from);
         let service = ServiceManager::new(notify_socket.as_deref())
             .map_err(|error| Failure::Failed(format!("the service manager can't be told anything: {error}")))?;
+        let (usec, pid) = (setting.environment.var("WATCHDOG_USEC"), setting.environment.var("WATCHDOG_PID"));
+        let service = service.with_watchdog(watchdog_interval(usec.as_deref(), pid.as_deref()));
         let environment: &dyn Environment = setting.environment;
         // Without a file of its own name the configuration is looked for where it was found.
         let again = |file: Option<&std::path::Path>| Config::load(file.or(setting.config), environment);
-        app::serve(config, Parts::default(), &service, &again).map_err(|error| Failure::Failed(error.to_string()))
+        let parts = Parts { sockets: PassedSockets::take(), ..Parts::default() };
+        app::serve(config, parts, &service, &again).map_err(|error| Failure::Failed(error.to_string()))
     }
 }

@@ -14,7 +14,7 @@ const INTRODUCTION: &str = "The configuration of Tallyhook.
 A line like #key = value shows what holds anyway: take the # away to change it. `tallyhook check` says what is wrong.
 
 Secrets, and any other text, can also be { env = \"NAME\" } (an environment variable), { file = \"/path\" } or \
-{ credential = \"name\" } (systemd). Paths that are not absolute start at the folder of this file.
+{ credential = \"name\" } (a systemd credential, or the file of that name in the folder credentials beside this file). Paths that are not absolute start at the folder of this file.
 
 Take out the tables of destinations and alerts that you do not use.";
 

@@ -221,7 +221,19 @@ fn secrets_come_from_variables_files_and_credentials() {
         assert!(problems.contains(&wanted), "{wanted}\nin\n{problems}");
     }
     assert!(!problems.contains("whsec_"));
+    std::fs::write(folder.path().join("tallyhook_two"), "whsec_loaded_with_its_folder\n").unwrap();
+    let text = "[sources.stripe]\nkind = \"stripe\"\nsecrets = [{ credential = \"two\" }, { credential = \"gone\" }]";
+    let two = text.replace(", { credential = \"gone\" }", "");
+    let secret = |variables: &BTreeMap<String, String>| {
+        let config = load::from_text(&two, &file, variables).unwrap();
+        let sources::Settings::Stripe(stripe) = &config.sources[0].settings;
+        stripe.secrets[0].expose().to_owned()
+    };
+    assert_eq!(secret(&variables), "whsec_loaded_with_its_folder");
     variables.remove("CREDENTIALS_DIRECTORY");
+    std::fs::create_dir(folder.path().join("credentials")).unwrap();
+    std::fs::write(folder.path().join("credentials/two"), "whsec_beside_the_file\n").unwrap();
+    assert_eq!(secret(&variables), "whsec_beside_the_file");
     let problems = load::from_text(text, &file, &variables).unwrap_err().to_string();
     assert!(problems.contains("LoadCredential=gone:/path"), "{problems}");
 }

@@ -45,6 +45,11 @@ impl Origin {
 /// The places a text can be fetched from.
 const PLACES: [&str; 3] = ["env", "file", "credential"];
 
+/// Beside the configuration: where credentials are looked for by a process that systemd gave none.
+const CREDENTIALS_FOLDER: &str = "credentials";
+/// What the unit's `LoadCredential=tallyhook:/etc/tallyhook/credentials` puts before the names of the files.
+const CREDENTIAL_PREFIX: &str = "tallyhook_";
+
 /// Nothing that is a value is longer than this many bytes.
 const LONGEST: u64 = 64 << 10;
 
@@ -93,13 +98,17 @@ fn credential(reader: &Reader<'_>, name: &str) -> Result<Given, Wrong> {
             Wrong::new("a credential has a plain name without slashes").but("for a path write { file = \"…\" }")
         );
     }
-    let Some(folder) = reader.environment.var("CREDENTIALS_DIRECTORY") else {
-        return Err(Wrong::new(format!(
-            "the credential {name} is not there: this process has no $CREDENTIALS_DIRECTORY"
-        ))
-        .but(format!("give it in the unit with LoadCredential={name}:/path, and start through systemd")));
-    };
-    let text = file(&Path::new(&folder).join(name))?;
+    let text = match reader.environment.var("CREDENTIALS_DIRECTORY") {
+        Some(folder) => {
+            let folder = Path::new(&folder);
+            // A folder that is loaded as a whole has its credentials named after it (`systemd.exec(5)`, LoadCredential).
+            let loaded_with_folder = folder.join(format!("{CREDENTIAL_PREFIX}{name}"));
+            if loaded_with_folder.exists() { file(&loaded_with_folder) } else { file(&folder.join(name)) }
+        }
+        None => file(&reader.path(CREDENTIALS_FOLDER).join(name)).map_err(|wrong| {
+            wrong.but(format!("put it there, or give it in the unit with LoadCredential={name}:/path and start through systemd"))
+        }),
+    }?;
     Ok(Given { text, origin: Origin::Credential(name.to_owned()) })
 }
 

@@ -1,7 +1,7 @@
 //! All lanes together: started, told of news, stopped.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -72,6 +72,7 @@ pub struct Engine {
     lanes: Vec<Arc<Lane>>,
     writer: Writer,
     stopping: Arc<AtomicBool>,
+    turns: Arc<AtomicU64>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -88,7 +89,13 @@ impl Engine {
             let standing = snapshot.standing(destination.rules.id)?;
             lanes.push(Arc::new(Lane::new(destination, standing, surroundings.clone(), Arc::clone(&stopping))));
         }
-        let engine = Self { lanes, writer: surroundings.writer.clone(), stopping, threads: Mutex::new(Vec::new()) };
+        let engine = Self {
+            lanes,
+            writer: surroundings.writer.clone(),
+            stopping,
+            turns: Arc::default(),
+            threads: Mutex::new(Vec::new()),
+        };
         if let Err(error) = engine.start_threads() {
             engine.stop();
             return Err(error.into());
@@ -106,8 +113,8 @@ impl Engine {
                 self.start_thread(format!("deliver {}-{number}", lane.rules().name), move || worker::run(&works_for))?;
             }
         }
-        let (watched, flag) = (self.lanes.clone(), Arc::clone(&self.stopping));
-        self.start_thread("deliver expire".into(), move || expire::run(&watched, &flag))
+        let (watched, flag, turns) = (self.lanes.clone(), Arc::clone(&self.stopping), Arc::clone(&self.turns));
+        self.start_thread("deliver expire".into(), move || expire::run(&watched, &flag, &turns))
     }
 
     fn start_thread(&self, name: String, work: impl FnOnce() + Send + 'static) -> Result<(), std::io::Error> {
@@ -140,6 +147,15 @@ impl Engine {
     /// Where a destination stands.
     pub fn standing(&self, destination: DestinationId) -> Option<Standing> {
         self.lanes.iter().find(|lane| lane.rules().id == destination).map(|lane| lane.standing())
+    }
+
+    /// How many turns the looking through of all queues has made. It makes one at least every minute. Takes every lane's lock,
+    /// so that it doesn't return where one is held for ever.
+    pub fn turns(&self) -> u64 {
+        for lane in &self.lanes {
+            drop(lane.state());
+        }
+        self.turns.load(Ordering::Relaxed)
     }
 
     /// Every destination's standing, and whether its last attempt failed in a way that may pass.

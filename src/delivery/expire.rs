@@ -1,7 +1,7 @@
 //! Ends what waits too long for a destination that is paused, held, out of reach or slow, so that every delivery ends in sight.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::lane::Lane;
@@ -29,10 +29,11 @@ struct Round<'a> {
     at: Option<Due>,
 }
 
-/// Looks through the queues until stopped and unparked.
-pub(super) fn run(lanes: &[Arc<Lane>], stopping: &AtomicBool) {
+/// Looks through the queues until stopped and unparked; counts its turns.
+pub(super) fn run(lanes: &[Arc<Lane>], stopping: &AtomicBool, turns: &AtomicU64) {
     let mut rounds: Vec<Round<'_>> = lanes.iter().map(|lane| Round { lane, begun_at: None, at: None }).collect();
     while !stopping.load(Ordering::SeqCst) {
+        turns.fetch_add(1, Ordering::Relaxed);
         let mut nap = EVERY;
         for round in &mut rounds {
             if let Err(error) = round.go_on() {

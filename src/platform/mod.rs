@@ -5,4 +5,5 @@ pub mod crypto;
 pub mod disk;
 pub mod name_service;
 pub mod signals;
+pub mod sockets;
 pub mod systemd;

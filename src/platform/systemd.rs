@@ -37,7 +37,10 @@ impl Notice<'_> {
 
 /// The way to the service manager, if there is one.
 #[derive(Debug)]
-pub struct ServiceManager(Option<(UnixDatagram, SocketAddr)>);
+pub struct ServiceManager {
+    socket: Option<(UnixDatagram, SocketAddr)>,
+    watchdog: Option<Duration>,
+}
 
 impl ServiceManager {
     /// From the value of `NOTIFY_SOCKET`: a path, or `@` and a name in the abstract namespace. Without one every notice is
@@ -46,7 +49,9 @@ impl ServiceManager {
     /// # Errors
     /// When the value is no such address, or no socket can be made.
     pub fn new(notify_socket: Option<&OsStr>) -> io::Result<Self> {
-        let Some(address) = notify_socket.filter(|address| !address.is_empty()) else { return Ok(Self(None)) };
+        let Some(address) = notify_socket.filter(|address| !address.is_empty()) else {
+            return Ok(Self { socket: None, watchdog: None });
+        };
         let address = match address.as_bytes() {
             [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
             [b'/', ..] => SocketAddr::from_pathname(address)?,
@@ -57,12 +62,23 @@ impl ServiceManager {
         };
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?; // better a lost notice than a stuck program
-        Ok(Self(Some((socket, address))))
+        Ok(Self { socket: Some((socket, address)), watchdog: None })
+    }
+
+    /// The same, with how often it wants to hear [`Notice::Watchdog`] ([`watchdog_interval`]).
+    #[must_use]
+    pub fn with_watchdog(self, interval: Option<Duration>) -> Self {
+        Self { watchdog: interval, ..self }
+    }
+
+    /// How often it wants to hear [`Notice::Watchdog`] at least; none where it doesn't.
+    pub const fn watchdog(&self) -> Option<Duration> {
+        self.watchdog
     }
 
     /// Whether anybody listens.
     pub const fn is_present(&self) -> bool {
-        self.0.is_some()
+        self.socket.is_some()
     }
 
     /// Tells it, in one message.
@@ -70,7 +86,7 @@ impl ServiceManager {
     /// # Errors
     /// When the message can't be handed over. Nothing depends on it but what the service manager shows and decides.
     pub fn notify(&self, notices: &[Notice<'_>]) -> io::Result<()> {
-        let Some((socket, address)) = &self.0 else { return Ok(()) };
+        let Some((socket, address)) = &self.socket else { return Ok(()) };
         let message = notices.iter().map(Notice::text).collect::<Vec<_>>().join("\n");
         socket.send_to_addr(message.as_bytes(), address).map(|_| ())
     }

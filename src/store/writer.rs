@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -19,6 +20,9 @@ use crate::ledger::workspace::Notice;
 use crate::model::id::{DestinationId, WebhookId};
 use crate::model::webhook::Webhook;
 use crate::platform::clock::SharedClock;
+
+/// The longest that the thread waits for something to write.
+const LONGEST_NAP: Duration = Duration::from_secs(5);
 
 /// How the writer works.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +93,7 @@ pub trait Listener: Send + Sync {
 #[derive(Clone)]
 pub struct Writer {
     queue: Arc<Queue>,
+    turns: Arc<AtomicU64>,
     rules: Arc<RwLock<Arc<Rules>>>,
 }
 
@@ -104,12 +109,16 @@ impl Writer {
         clock: SharedClock,
         listener: Arc<dyn Listener>,
     ) -> Result<(Self, JoinHandle<()>), StoreError> {
-        let writer =
-            Self { queue: Arc::new(Queue::new(settings.most_waiting)), rules: Arc::new(RwLock::new(Arc::new(rules))) };
+        let writer = Self {
+            queue: Arc::new(Queue::new(settings.most_waiting)),
+            turns: Arc::default(),
+            rules: Arc::new(RwLock::new(Arc::new(rules))),
+        };
         let mut work = Work {
             database: Arc::clone(&store.database),
             numbers: store.numbers()?,
             queue: Arc::clone(&writer.queue),
+            turns: Arc::clone(&writer.turns),
             rules: Arc::clone(&writer.rules),
             clock,
             listener,
@@ -152,6 +161,11 @@ impl Writer {
         self.queue.webhooks()
     }
 
+    /// How many turns the writing thread has made. It makes one at least every few seconds, also with nothing to write.
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
+    }
+
     /// The rules in force.
     pub fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
@@ -172,6 +186,7 @@ struct Work {
     database: Arc<Database>,
     numbers: Numbers,
     queue: Arc<Queue>,
+    turns: Arc<AtomicU64>,
     rules: Arc<RwLock<Arc<Rules>>>,
     clock: SharedClock,
     listener: Arc<dyn Listener>,
@@ -193,7 +208,8 @@ impl Work {
 
     fn run(&mut self) -> Result<(), String> {
         loop {
-            let batch = self.queue.take(self.most_in_batch, Duration::from_secs(5));
+            self.turns.fetch_add(1, Ordering::Relaxed);
+            let batch = self.queue.take(self.most_in_batch, LONGEST_NAP);
             if batch.is_empty() {
                 if self.queue.is_finished() {
                     return Ok(());

@@ -1,0 +1,138 @@
+#!/bin/bash
+# Runs inside a Debian that was booted for it: installs the package, configures, sends, restarts, breaks, upgrades, removes, purges.
+# Prints "ok: …" for what was seen, and "FAILED: …" for what was not; ends with "finished".
+set -u
+cd /work
+
+ok() { echo "ok: $1"; }
+failed() { echo "FAILED: $1"; journalctl -u tallyhook.service -u tallyhook-https.socket --no-pager | grep -v 'status="accepted"' | tail -8 | sed 's/^/    /'; }
+check() { local what=$1; shift; if "$@"; then ok "$what"; else failed "$what"; fi; }
+patiently() { for _ in $(seq 1 150); do if "$@" >/dev/null 2>&1; then return 0; fi; sleep 0.2; done; return 1; }
+active() { systemctl is-active --quiet "$1"; }
+inactive() { ! active "$1"; }
+events() { tallyhook status --json | sed 's/.*"events":\([0-9]*\).*/\1/'; }
+pid() { systemctl show -p MainPID --value tallyhook.service; }
+answers() { tallyhook send stripe --live; }
+
+old=$(ls old/*.deb) new=$(ls new/*.deb)
+
+# Installing starts nothing, asks nothing, and says what is next.
+said=$(DEBIAN_FRONTEND=noninteractive dpkg -i "$old" 2>&1 </dev/null) || failed "install: $said"
+check "the installation says the next command" grep -q 'Next: tallyhook setup' <<<"$said"
+check "nothing is started before it is configured" inactive tallyhook.service
+check "the user is there" getent passwd tallyhook
+check "the credentials' folder is root's alone" test "$(stat -c '%U %a' /etc/tallyhook/credentials)" = 'root 700'
+
+# Configured by hand, secrets as credentials.
+umask 077
+printf 'whsec_package_test' > /etc/tallyhook/credentials/stripe
+cat > /etc/tallyhook/tallyhook.toml <<'TOML'
+[server]
+listen = "0.0.0.0:443"
+
+[sources.stripe]
+kind = "stripe"
+secrets = [{ credential = "stripe" }]
+TOML
+chown root:tallyhook /etc/tallyhook/tallyhook.toml && chmod 640 /etc/tallyhook/tallyhook.toml
+umask 022
+check "root can check the configuration outside the service" tallyhook check
+systemctl enable --now tallyhook-https.socket tallyhook.service
+check "it is up" patiently active tallyhook.service
+check "a signed event is taken" answers
+check "it is counted" test "$(events)" = 1
+check "the state is its own" test "$(stat -c '%U %a' /var/lib/tallyhook)" = 'tallyhook 700'
+check "no capability is held" grep -q '^CapEff:\s*0000000000000000$' "/proc/$(pid)/status"
+exposure=$(systemd-analyze security tallyhook.service --no-pager | sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p')
+echo "exposure $exposure"
+check "the exposure is at most 1.2" awk "BEGIN{exit !($exposure <= 1.2)}"
+
+# Restarts under load: whoever sends meanwhile is answered, and what was answered is there.
+before=$(events)
+touch running
+for client in 1 2 3; do
+    (
+        sent=0 refused=0
+        while [ -e running ]; do
+            # Samples of the same millisecond have the same id: such a repeat is answered, and counts as nothing.
+            if said=$(answers 2>&1); then
+                grep -q accepted <<<"$said" && sent=$((sent + 1))
+            else
+                refused=$((refused + 1))
+                echo "$said" >> refusals
+            fi
+        done
+        echo "$sent $refused" > "client.$client"
+    ) &
+done
+for _ in 1 2 3 4; do sleep 1; systemctl restart tallyhook.service; done
+sleep 1
+rm running
+wait
+sent=$(awk '{s+=$1} END{print s}' client.*) refused=$(awk '{s+=$2} END{print s}' client.*)
+echo "sent $sent, refused $refused during four restarts"
+[ -e refusals ] && sort refusals | uniq -c | head -5
+check "no request was refused during four restarts" test "$refused" = 0
+check "every one that was answered is there" test "$(events)" = $((before + sent))
+
+# A reload takes another secret's file only with a restart; a broken configuration keeps the old one.
+cp -p /etc/tallyhook/tallyhook.toml /etc/tallyhook/good.toml
+echo 'nonsense = 1' >> /etc/tallyhook/tallyhook.toml
+systemctl reload tallyhook.service
+check "a broken configuration is refused in the journal" patiently sh -c 'journalctl -u tallyhook --no-pager | grep -q "the old configuration stays in force"'
+check "and the old one works on" tallyhook send stripe --live --config /etc/tallyhook/good.toml
+cat /etc/tallyhook/good.toml > /etc/tallyhook/tallyhook.toml
+
+# Killed: started again, nothing lost.
+before=$(events) was=$(pid)
+kill -9 "$was"
+check "after kill -9 it comes back" patiently sh -c "systemctl is-active --quiet tallyhook && [ \$(systemctl show -p MainPID --value tallyhook) != $was ]"
+check "with everything" test "$(events)" = "$before"
+
+# Frozen: the watchdog ends it (a shorter one for the test).
+mkdir -p /run/systemd/system/tallyhook.service.d
+printf '[Service]\nWatchdogSec=4s\n' > /run/systemd/system/tallyhook.service.d/test.conf
+systemctl daemon-reload
+systemctl restart tallyhook.service
+patiently active tallyhook.service
+was=$(pid)
+sleep 6
+check "the watchdog lets a healthy program be" test "$(pid)" = "$was"
+kill -STOP "$was"
+check "a frozen program is started again by the watchdog" patiently sh -c "[ \$(systemctl show -p MainPID --value tallyhook) != $was ] && systemctl is-active --quiet tallyhook"
+check "the journal says why" sh -c 'journalctl -u tallyhook --no-pager | grep -qi watchdog'
+rm -r /run/systemd/system/tallyhook.service.d
+systemctl daemon-reload
+
+# The upgrade keeps the changed configuration and the books, and refuses nobody.
+echo '# changed by hand' >> /etc/tallyhook/tallyhook.toml
+before=$(events)
+touch running
+( refused=0; while [ -e running ]; do answers >/dev/null 2>>upgrade.errors || refused=$((refused + 1)); done; echo "$refused" > upgrade.refused ) &
+said=$(DEBIAN_FRONTEND=noninteractive dpkg -i "$new" 2>&1 </dev/null) || failed "upgrade: $said"
+sleep 1
+rm running
+wait
+check "the upgrade refuses no request" test "$(cat upgrade.refused)" = 0
+check "the upgraded program runs" patiently active tallyhook.service
+check "the new version runs" test "$(tallyhook --version)" = "tallyhook $(dpkg-query -W -f '${Version}' tallyhook)"
+check "the changed configuration is kept" grep -q 'changed by hand' /etc/tallyhook/tallyhook.toml
+check "the books are kept" test "$(events)" -ge "$before"
+said=$(dpkg -i "$old" 2>&1 </dev/null) && failed "a downgrade was let through"
+check "a downgrade is refused with a sentence" grep -q 'an older version may not understand' <<<"$said"
+check "and the new one still runs" patiently active tallyhook.service
+
+# Removing keeps the data, purging leaves nothing.
+dpkg -r tallyhook >/dev/null 2>&1 || failed "remove"
+check "removing stops it" inactive tallyhook.service
+check "removing keeps the books" test -s /var/lib/tallyhook/tallyhook.redb
+check "removing keeps the configuration" test -s /etc/tallyhook/tallyhook.toml
+dpkg -i "$new" >/dev/null 2>&1 </dev/null || failed "installing again"
+systemctl start tallyhook-https.socket tallyhook.service
+check "installed again it goes on with the same books" test "$(events)" -ge "$before"
+dpkg -P tallyhook >/dev/null 2>&1 || failed "purge"
+check "purging leaves no state" test ! -e /var/lib/tallyhook
+check "purging leaves no configuration" test ! -e /etc/tallyhook
+check "purging leaves no user" sh -c '! getent passwd tallyhook'
+check "purging leaves no units" sh -c '! ls /etc/systemd/system/*/tallyhook* 2>/dev/null'
+echo finished
