@@ -298,6 +298,7 @@ from_value! {
     Path => PathBuf,
     Secret => crate::model::secret::Secret,
     EventNames => Vec<(crate::model::business_event::EventKind, String)>,
+    Fields => Vec<(String, Option<&'static crate::destinations::fields::Field>)>,
 }
 
 /// A list whose elements are all of one type.

@@ -87,6 +87,9 @@ pub(super) enum Form {
     Secrets(Check),
     /// A table whose keys are business events and whose values pass the check.
     EventNames(Check),
+    /// A table whose keys, names at the destination, pass the check, and whose values are names of what can be told
+    /// ([`crate::destinations::fields::FIELDS`]), or empty.
+    Fields(Check),
     /// A table with keys of its own.
     Table(&'static [Key]),
     /// Known, but not taken: the answer.
@@ -117,6 +120,7 @@ impl Form {
             }
             Self::Secrets(_) => "a list of secrets like [{ env = \"NAME\" }]".into(),
             Self::EventNames(_) => "a table like { lead = \"generate_lead\" }".into(),
+            Self::Fields(_) => "a table like { company = \"service_name\" }".into(),
             Self::Table(_) => "a table".into(),
             Self::Refused(answer) => (*answer).into(),
         }
