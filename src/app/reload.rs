@@ -91,8 +91,9 @@ fn differ(a: &impl std::fmt::Debug, b: &impl std::fmt::Debug) -> bool {
 fn look_at_once(engine: &Engine, changed: impl Iterator<Item = DestinationId>, now: Timestamp) {
     for id in changed {
         let Some(mut standing) = engine.standing(id) else { continue };
-        if let Some(held) = &mut standing.held {
-            held.probe_at = held.probe_at.min(now);
+        // Where a look is due anyway it may be under way, and its result must not be written over.
+        if let Some(held) = standing.held.as_mut().filter(|held| held.probe_at > now) {
+            held.probe_at = now;
             engine.standing_changed(id, standing);
         }
     }
