@@ -217,9 +217,9 @@ impl MailerLite {
 
     /// The groups to leave after the upserts: of those that exclude what was joined, the ones that the person is in, or all of them
     /// where the answer doesn't say.
-    fn departures<'l>(
+    fn departures(
         &self,
-        leave: &[&'l str],
+        leave: &[&str],
         join: &[&str],
         last_upsert: &Exchange,
         finished: &mut Finished,
