@@ -125,3 +125,78 @@ fn a_receiver_that_is_gone_for_good_holds_the_destination() {
     home.rows(&["destinations", "resume", "orders"]);
     wait_for("the delivery", || row()["delivered"] == 1);
 }
+
+/// The destination `orders` at an address.
+fn settings(url: &str, keys: &str) -> Settings {
+    let more = format!(
+        "[destinations.orders]\nkind = \"webhook\"\nurl = \"{url}\"\nsecret = \"{SECRET}\"\n\
+         schedule = [\"0s\", \"100ms\", \"100ms\"]\n{keys}{}",
+        Settings::default().more
+    );
+    Settings { more, ..Settings::default() }
+}
+
+/// Standard Webhooks: the id identifies the message, and stays the same when it is sent again, for whatever reason.
+#[test]
+fn the_id_outlives_a_crash_and_a_retry_by_a_person() {
+    let orders = Sandbox::start(Orders, Arc::new(SystemClock)).unwrap();
+    orders.script([Fault::status(503), Fault::status(400)]);
+    let sandboxes = Sandboxes::start();
+    let home = Home::new(&sandboxes, &settings(&orders.origin(), ""));
+    let daemon = home.start();
+    daemon.accept(&event("evt_1", "checkout.session.completed", session(1, 9900)));
+    wait_for("the refusal", || home.deliveries("failed") == 1);
+    daemon.kill();
+    let daemon = home.start();
+    let failed = home.rows(&["failed", "list"]).remove(0);
+    home.rows(&["failed", "retry", failed["id"].as_str().unwrap()]);
+    wait_for("the delivery", || home.deliveries("failed") == 0 && home.deliveries("pending") == 0);
+    daemon.accept(&event("evt_2", "checkout.session.completed", session(2, 9900)));
+    wait_for("the other sale", || orders.count() == 4);
+
+    let requests = orders.requests();
+    assert!(requests.iter().all(verifies), "each is signed for its own time: {requests:?}");
+    let ids: Vec<_> = requests.iter().map(|request| request.header("webhook-id").unwrap()).collect();
+    assert_eq!((ids[0], ids[1]), (ids[1], ids[2]));
+    assert_ne!(ids[2], ids[3], "another message");
+    assert!(ids.iter().all(|id| !id.contains('.')), "the signature is over id.timestamp.body: {ids:?}");
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_holds_the_destination() {
+    let orders = Sandbox::start(Orders, Arc::new(SystemClock)).unwrap();
+    let elsewhere = Sandbox::start(Orders, Arc::new(SystemClock)).unwrap();
+    orders.always(Some(Fault::Redirect(format!("{}/secret-place", elsewhere.origin()))));
+    let sandboxes = Sandboxes::start();
+    let home = Home::new(&sandboxes, &settings(&orders.origin(), ""));
+    let daemon = home.start();
+    daemon.accept(&event("evt_1", "checkout.session.completed", session(1, 9900)));
+    let row = || home.rows(&["destinations", "list", "--destination", "orders"]).remove(0);
+    wait_for("the hold", || row()["state"] == "held");
+    let reason = row()["held"]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("redirects are not followed; set `url` to the final address"), "{reason}");
+    assert_eq!(elsewhere.count(), 0);
+    home.configure(&sandboxes, &settings(&elsewhere.origin(), ""));
+    daemon.signal(rustix::process::Signal::HUP);
+    wait_for("the delivery by itself", || row()["delivered"] == 1);
+    assert_eq!(elsewhere.count(), 1);
+}
+
+#[test]
+fn addresses_inside_the_own_network_take_permission() {
+    let sandboxes = Sandboxes::start();
+    for url in [
+        "https://10.0.0.7/hook",
+        "https://169.254.169.254/latest",
+        "https://[fd00::7]/hook",
+        "https://[::ffff:10.0.0.7]/",
+    ] {
+        let home = Home::new(&sandboxes, &settings(url, ""));
+        let refused = home.command(&["check"]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned() + &String::from_utf8_lossy(&refused.stdout);
+        assert_eq!(refused.status.code(), Some(2), "{url}: {said}");
+        assert!(said.contains("destinations.orders.url: is a private address") && !said.contains("/hook"), "{said}");
+        home.configure(&sandboxes, &settings(url, "allow_private_addresses = true\n"));
+        assert!(home.command(&["check"]).status.success(), "{url}");
+    }
+}

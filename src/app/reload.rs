@@ -7,6 +7,8 @@ use crate::config::Config;
 use crate::delivery::engine::{Engine, EngineError};
 use crate::http::source_table::SourceTable;
 use crate::http::tls::TlsError;
+use crate::model::id::DestinationId;
+use crate::model::time::Timestamp;
 use crate::operator::rules;
 use crate::store::StoreError;
 
@@ -66,6 +68,11 @@ impl App {
         }
         self.writer.set_rules(rules);
         let engine = Engine::start(&self.surroundings, lanes)?;
+        let changed = ids.iter().zip(&fresh.destinations).filter(|(_, fresh)| {
+            let before = current.destinations.iter().find(|before| before.name == fresh.name);
+            before.is_some_and(|before| before.settings != fresh.settings || differ(&before.delivery, &fresh.delivery))
+        });
+        look_at_once(&engine, changed.map(|(id, _)| *id), self.surroundings.clock.now());
         *self.news.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(engine));
         *self.news.names.write().unwrap_or_else(PoisonError::into_inner) = ids.into_iter().zip(names).collect();
         self.router.webhooks.set_sources(SourceTable::from_config(&fresh.sources));
@@ -76,11 +83,24 @@ impl App {
     }
 }
 
+fn differ(a: &impl std::fmt::Debug, b: &impl std::fmt::Debug) -> bool {
+    format!("{a:?}") != format!("{b:?}")
+}
+
+/// Lets destinations that are held try one delivery now: what was changed may well be what they were held for.
+fn look_at_once(engine: &Engine, changed: impl Iterator<Item = DestinationId>, now: Timestamp) {
+    for id in changed {
+        let Some(mut standing) = engine.standing(id) else { continue };
+        // Where a look is due anyway it may be under way, and its result must not be written over.
+        if let Some(held) = standing.held.as_mut().filter(|held| held.probe_at > now) {
+            held.probe_at = now;
+            engine.standing_changed(id, standing);
+        }
+    }
+}
+
 /// What changed that neither keeps the rest from being taken over nor is taken over itself.
 fn waits_for_a_restart(current: &Config, fresh: &Config) -> Vec<&'static str> {
-    fn differ(a: &impl std::fmt::Debug, b: &impl std::fmt::Debug) -> bool {
-        format!("{a:?}") != format!("{b:?}")
-    }
     let alerts = |config: &Config| -> Vec<(String, String, bool)> {
         let of = |alert: &crate::config::Alert| {
             (alert.name.clone(), alert.url.expose().to_owned(), alert.allow_private_addresses)

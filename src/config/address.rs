@@ -53,7 +53,8 @@ pub(super) fn check(text: &str, shape: Shape) -> Result<String, String> {
 pub(super) fn is_private(text: &str) -> bool {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
-    match host(authority).and_then(number) {
+    // An IPv6 address that only wraps an IPv4 one is judged by what it wraps.
+    match host(authority).and_then(number).map(|address| address.to_canonical()) {
         Some(IpAddr::V4(address)) => address.is_private() || address.is_link_local(),
         Some(IpAddr::V6(address)) => address.is_unique_local() || address.is_unicast_link_local(),
         None => false,
@@ -150,6 +151,7 @@ mod tests {
             ("https://169.254.169.254", true),
             ("https://[fd00::1]:8443", true),
             ("https://[fe80::1]", true),
+            ("https://[::ffff:10.1.2.3]", true),
             ("http://127.0.0.1:1", false),
             ("https://crm.example.com", false),
             ("https://8.8.8.8", false),

@@ -90,7 +90,9 @@ fn a_destination_is_read_with_all_its_keys() {
 kind = \"mailerlite\"
 api_key = \"key\"
 api = \"classic\"
-groups = {{ vip = \"1\", standard = \"3\" }}
+groups = {{ vip = \"1\", standard = \"3\", lead = \"4\", booking = \"5\", churned = \"6\" }}
+move_between_groups = true
+fields = {{ name = \"first_name\", user_id = \"\", company = \"service_name\" }}
 vip_from = 500
 requires_consent = true
 [destinations.a]
@@ -117,8 +119,13 @@ allow_private_addresses = true
     let destinations::Settings::MailerLite(settings) = &config.destinations[0].settings else { panic!() };
     assert_eq!(settings.api, mailerlite::Api::Classic);
     assert_eq!(settings.endpoint, "https://api.mailerlite.com");
-    assert_eq!((settings.vip_from, settings.requires_consent), (500, true));
-    assert_eq!((settings.groups.vip.as_deref(), settings.groups.premium.as_deref()), (Some("1"), None));
+    assert_eq!((settings.groups.vip_from, settings.requires_consent, settings.groups.moves), (500, true, true));
+    let named: Vec<_> = settings.groups.groups.named().collect();
+    assert_eq!(named, [("vip", "1"), ("standard", "3"), ("lead", "4"), ("booking", "5"), ("churned", "6")]);
+    let fields: Vec<_> = settings.fields.iter().map(|told| (told.key.as_str(), told.field.name)).collect();
+    assert_eq!(fields.len(), mailerlite::DEFAULTS.len());
+    assert!(fields.contains(&("name", "first_name")) && fields.contains(&("company", "service_name")));
+    assert!(fields.iter().all(|(key, _)| *key != "user_id"));
     let destinations::Settings::Ga4(settings) = &config.destinations[1].settings else { panic!() };
     assert_eq!(settings.endpoint, "http://127.0.0.1:9001");
     assert_eq!(settings.client_id_fallback, ga4::ClientIdFallback::Skip);
@@ -299,7 +306,7 @@ fn the_environment_alone_configures_everything() {
     let destinations::Settings::Rest(rest) = &config.destinations[1].settings else { panic!() };
     assert_eq!((rest.base_url.as_str(), rest.api_key.expose()), ("https://crm.example.com/api", "crm-key"));
     let destinations::Settings::MailerLite(mailerlite) = &config.destinations[2].settings else { panic!() };
-    assert_eq!((mailerlite.api, mailerlite.groups.vip.as_deref()), (mailerlite::Api::Classic, Some("11")));
+    assert_eq!((mailerlite.api, mailerlite.groups.groups.vip.as_deref()), (mailerlite::Api::Classic, Some("11")));
     assert_eq!(config.alerts[0].name, "monitoring");
     assert_eq!(config.warnings.len(), 1);
     assert_eq!(

@@ -13,6 +13,7 @@ use super::problem::Wrong;
 use super::reader::{Item, Place, Reader};
 use super::text::{self, Given, Origin};
 use crate::destinations::filter::Case;
+use crate::destinations::fields::{FIELDS, Field};
 use crate::model::business_event::EventKind;
 use crate::model::rate::RateLimit;
 use crate::model::secret::Secret;
@@ -43,6 +44,8 @@ pub(super) enum Value {
     EventNames(Vec<(EventKind, String)>),
     /// Of [`Form::Cases`].
     Cases(Vec<Case>),
+    /// Of [`Form::Fields`]; none leaves a name out.
+    Fields(Vec<(String, Option<&'static Field>)>),
 }
 
 /// Reads one value, reporting what is wrong with it; none when something is.
@@ -72,6 +75,7 @@ pub(super) fn read(reader: &Reader<'_>, place: &Place, form: &Form, item: &Item<
         (Form::Secrets(check), DeValue::Array(items)) => return list(reader, place, &Form::Secret(*check), items),
         (Form::EventNames(check), DeValue::Table(table)) => return event_names(reader, place, *check, table),
         (Form::Cases, _) => return conditions::read(reader, place, item).map(Value::Cases),
+        (Form::Fields(check), DeValue::Table(table)) => return fields(reader, place, *check, table),
         (
             Form::Flag
             | Form::Count(..)
@@ -80,6 +84,7 @@ pub(super) fn read(reader: &Reader<'_>, place: &Place, form: &Form, item: &Item<
             | Form::Texts(_)
             | Form::Secrets(_)
             | Form::EventNames(_)
+            | Form::Fields(_)
             | Form::Table(_),
             other,
         ) => Err(mismatch(form, other)),
@@ -193,6 +198,28 @@ fn event_names(reader: &Reader<'_>, place: &Place, check: Check, table: &DeTable
         }
     }
     (names.len() == table.len()).then_some(Value::EventNames(names))
+}
+
+fn fields(reader: &Reader<'_>, place: &Place, check: Check, table: &DeTable<'_>) -> Option<Value> {
+    let anything: Check = |_| Ok(());
+    let mut fields = Vec::new();
+    for (name, item) in table {
+        let line = reader.line_of(name.span().start);
+        let element = Place { key: super::reader::join(&place.key, name.get_ref()), line };
+        if let Err(wrong) = check(name.get_ref()) {
+            reader.report(&element, wrong);
+            continue;
+        }
+        let Some(Value::Text(told)) = read(reader, &element, &Form::TextOrNothing(anything), item) else { continue };
+        let field = Field::named(&told);
+        if field.is_none() && !told.is_empty() {
+            let wrong = Wrong::new(format!("{told:?} is nothing that can be told"));
+            reader.report(&element, wrong.or_nearest(&told, FIELDS.iter().map(|field| field.name)));
+            continue;
+        }
+        fields.push((name.get_ref().to_string(), field));
+    }
+    (fields.len() == table.len()).then_some(Value::Fields(fields))
 }
 
 /// Bytes, from `"1MiB"` or `"65536"`.

@@ -182,6 +182,17 @@ pub fn current(event: &BusinessEvent, contact: Option<&Contact>) -> Consent {
     }
 }
 
+/// When the person agreed to e-mail, if that is the answer that holds: the latest yes that is known.
+pub fn agreed_to_email_at(event: &BusinessEvent, contact: Option<&Contact>) -> Option<Timestamp> {
+    if current(event, contact).email != Some(true) {
+        return None;
+    }
+    let of_event = (event.facts.consent.email == Some(true)).then_some(event.occurred_at);
+    let of_contact = contact.filter(|contact| contact.consent.email == Some(true));
+    let said_at = of_contact.map(|contact| contact.consent_said_at.email);
+    of_event.into_iter().chain(said_at).max().filter(|at| *at > Timestamp::EPOCH)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::samples;
@@ -240,5 +251,21 @@ mod tests {
         assert_eq!(told(required, &event, Some(&contact)), None);
         let chosen = Choice { analytics: Some(Need::Required), ..Choice::default() };
         assert_eq!(chosen.over(required), needs(Need::Required, Need::Required));
+    }
+
+    #[test]
+    fn a_yes_to_e_mail_has_the_time_at_which_it_was_last_said() {
+        let (mut event, mut contact) = (samples::event("purchase"), samples::contact());
+        assert_eq!(agreed_to_email_at(&event, Some(&contact)), None, "nobody asked");
+        event.facts.consent.email = Some(true);
+        assert_eq!(agreed_to_email_at(&event, Some(&contact)), Some(event.occurred_at));
+        let later = event.occurred_at.after(std::time::Duration::from_secs(9));
+        (contact.consent.email, contact.consent_said_at.email) = (Some(true), later);
+        assert_eq!(agreed_to_email_at(&event, Some(&contact)), Some(later));
+        contact.consent.email = Some(false);
+        assert_eq!(agreed_to_email_at(&event, Some(&contact)), None, "withdrawn since");
+        event.facts.consent.email = None;
+        (contact.consent.email, contact.consent_said_at.email) = (Some(true), Timestamp::EPOCH);
+        assert_eq!(agreed_to_email_at(&event, Some(&contact)), None, "at a time that is not known");
     }
 }

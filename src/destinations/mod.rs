@@ -301,6 +301,16 @@ pub trait Destination: Send + Sync {
         status::outcome(exchange)
     }
 
+    /// The next request of a test after these exchanges; none when there is nothing more to see. One request does for most.
+    fn next_test(&self, exchanges: &[Exchange]) -> Option<HttpRequest> {
+        if exchanges.is_empty() { self.test() } else { None }
+    }
+
+    /// What the answers to a whole test mean; there is at least one.
+    fn judge_tests(&self, exchanges: &[Exchange]) -> Outcome {
+        exchanges.last().map_or(Outcome::Delivered, |exchange| self.judge_test(exchange))
+    }
+
     /// Limits that suit the destination unless the configuration says otherwise.
     fn default_rate_limit(&self) -> Option<RateLimit>;
 }

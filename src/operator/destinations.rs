@@ -22,6 +22,9 @@ use crate::store::{Command, Snapshot};
 /// Places at the front of a due queue, and groups that settle, that are looked at for the oldest pending delivery.
 const LOOKED_AT: usize = 256;
 
+/// More requests than any test needs: lists of many pages.
+const MOST_TEST_REQUESTS: usize = 30;
+
 /// A destination as rows show it, with what its problems are told from.
 pub(super) struct Described {
     pub(super) name: String,
@@ -186,7 +189,7 @@ pub(super) fn test(desk: &Desk, name: &str) -> Result<OperatorRows, OperatorErro
         return Err(missing(format!("there is no destination {name:?} in the configuration; {known}")));
     };
     let kind = found.destination.kind();
-    let Some(request) = found.destination.test() else {
+    let Some(first) = found.destination.next_test(&[]) else {
         return Ok(one(json!({
             "name": name, "kind": kind, "ok": Value::Null, "result": "not_tested", "status": Value::Null,
             "explanation": match kind {
@@ -202,12 +205,18 @@ pub(super) fn test(desk: &Desk, name: &str) -> Result<OperatorRows, OperatorErro
         })));
     };
     let began = desk.clock.now();
-    let reply = found.client.send(&request, &found.limits);
+    let mut exchanges: Vec<Exchange> = Vec::new();
+    let mut next = Some(first);
+    while let Some(request) = next.filter(|_| exchanges.len() < MOST_TEST_REQUESTS) {
+        let reply = found.client.send(&request, &found.limits);
+        exchanges.push(Exchange { request, reply });
+        next = found.destination.next_test(&exchanges);
+    }
     let took = desk.clock.now().since(began);
-    let answered = reply.as_ref().ok().map(|response| response.status);
-    let sent = request.shown();
-    let exchange = Exchange { request, reply };
-    let (result, explanation) = match found.destination.judge_test(&exchange) {
+    let last = exchanges.last();
+    let answered = last.and_then(|exchange| exchange.reply.as_ref().ok()).map(|response| response.status);
+    let sent = exchanges.iter().map(|exchange| exchange.request.shown()).collect::<Vec<_>>().join("\n");
+    let (result, explanation) = match found.destination.judge_tests(&exchanges) {
         Outcome::Delivered => ("works", "it answers and takes the key".to_owned()),
         Outcome::SlowDown { .. } => ("works", "it answers, and wants requests to come slower (429)".to_owned()),
         Outcome::Suppressed(rule) => ("works", format!("it answers ({})", rule.name())),
@@ -216,7 +225,10 @@ pub(super) fn test(desk: &Desk, name: &str) -> Result<OperatorRows, OperatorErro
         | Outcome::Forbidden { explanation }
         | Outcome::Permanent { explanation, .. } => ("broken", explanation),
     };
-    let excerpt = if result == "works" { String::new() } else { status::excerpt(&exchange) };
+    let excerpt = match last {
+        Some(exchange) if result != "works" => status::excerpt(exchange),
+        _ => String::new(),
+    };
     Ok(one(json!({
         "name": name,
         "kind": kind,

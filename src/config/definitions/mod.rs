@@ -89,6 +89,9 @@ pub(super) enum Form {
     EventNames(Check),
     /// Conditions on what is told of an event: a table, or a list of tables of which any is enough.
     Cases,
+    /// A table whose keys, names at the destination, pass the check, and whose values are names of what can be told
+    /// ([`crate::destinations::fields::FIELDS`]), or empty.
+    Fields(Check),
     /// A table with keys of its own.
     Table(&'static [Key]),
     /// Known, but not taken: the answer.
@@ -122,6 +125,7 @@ impl Form {
             Self::Cases => {
                 "a table of conditions like { pricing_tier = \"premium\", value = { at_least = 50 } }, or a list of such tables".into()
             }
+            Self::Fields(_) => "a table like { company = \"service_name\" }".into(),
             Self::Table(_) => "a table".into(),
             Self::Refused(answer) => (*answer).into(),
         }

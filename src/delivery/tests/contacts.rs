@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::fakes::{Answer, Fake, Sent, json_answer, ok, status_only};
 use super::world::{World, wait_until};
-use crate::destinations::mailerlite::{Api, Groups, MailerLite, Settings};
+use crate::destinations::mailerlite::{Api, Groups, MailerLite, Rules, Settings, mapped};
 use crate::destinations::rest;
 use crate::model::secret::Secret;
 use crate::platform::clock::Clock;
@@ -16,8 +16,12 @@ fn mailerlite() -> MailerLite {
         api_key: Secret::new("key"),
         api: Api::New,
         endpoint: "https://mail.example".into(),
-        groups: Groups { vip: None, premium: None, standard: Some("1".into()) },
-        vip_from: 1000,
+        groups: Rules {
+            groups: Groups { standard: Some("1".into()), ..Groups::default() },
+            vip_from: 1000,
+            moves: false,
+        },
+        fields: mapped(&[]),
         requires_consent: false,
     })
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::crashes::ga4;
 use super::fakes::{Answer, Fake, Sent, come_back, json_answer, no_answer, status_only};
 use super::world::{Dice, START, World};
-use crate::destinations::mailerlite::{Api, Groups, MailerLite, Settings};
+use crate::destinations::mailerlite::{Api, Groups, MailerLite, Rules, Settings, mapped};
 use crate::destinations::{NoAnswer, rest};
 use crate::model::business_event::EventKind;
 use crate::model::delivery::State;
@@ -91,8 +91,12 @@ fn mailerlite() -> MailerLite {
         api_key: Secret::new("key"),
         api: Api::New,
         endpoint: "https://mail.example".into(),
-        groups: Groups { vip: None, premium: None, standard: Some("1".into()) },
-        vip_from: 1000,
+        groups: Rules {
+            groups: Groups { standard: Some("1".into()), ..Groups::default() },
+            vip_from: 1000,
+            moves: false,
+        },
+        fields: mapped(&[]),
         requires_consent: false,
     })
 }

@@ -1,7 +1,8 @@
 //! MailerLite, the new API and the classic one over the same people.
 //!
-//! As documented by MailerLite (developers: subscribers, groups; classic: subscribers, groups) and seen in recorded answers:
-//! 201 first and 200 then, 422 with a list of complaints, ids as texts of 18 digits, an unsubscribed person who stays so.
+//! As documented by MailerLite (developers: subscribers, groups, fields; classic: subscribers, groups, fields) and seen in recorded
+//! answers: 201 first and 200 then, 422 with a list of complaints, ids as texts of 18 digits, groups that are only ever added,
+//! lists in pages, an unsubscribed person who stays so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,11 +17,22 @@ use crate::model::secret::Secret;
 
 /// The first id; it has 18 digits, as MailerLite's have.
 const FIRST_ID: u64 = 150_000_000_000_000_001;
-/// Fields that every account has.
+/// Fields that every account has, all of them texts.
 const BUILT_IN: [&str; 8] = ["name", "last_name", "company", "country", "city", "phone", "state", "z_i_p"];
-/// Fields that the owner made.
-const CUSTOM: [&str; 7] =
-    ["lead_id", "user_id", "pricing_tier", "transaction_amount", "purchase_date", "utm_source", "utm_campaign"];
+/// Fields that the owner made, with their types.
+const CUSTOM: [(&str, &str); 7] = [
+    ("lead_id", "text"),
+    ("user_id", "text"),
+    ("pricing_tier", "text"),
+    ("transaction_amount", "number"),
+    ("purchase_date", "date"),
+    ("utm_source", "text"),
+    ("utm_campaign", "text"),
+];
+/// The items of a page where nobody asks for more.
+const PAGE: usize = 25;
+/// Requests a minute: new API, classic.
+const LIMITS: [&str; 2] = ["120", "60"];
 
 /// A person at MailerLite.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +47,8 @@ pub struct Subscriber {
     pub fields: Map<String, Value>,
     /// Ids of the groups.
     pub groups: BTreeSet<String>,
+    /// When the person agreed, `yyyy-MM-dd HH:mm:ss`, as it was told.
+    pub opted_in_at: Option<String>,
 }
 
 /// What becomes of an upsert of a person who unsubscribed; both were seen.
@@ -56,9 +70,11 @@ pub struct MailerLiteSandbox {
 struct Account {
     api_key: Secret,
     groups: BTreeSet<String>,
+    custom: BTreeMap<String, String>,
     people: BTreeMap<String, Subscriber>,
     next_id: u64,
     refusing: Refusing,
+    double_opt_in: bool,
 }
 
 struct Api(Arc<Mutex<Account>>);
@@ -72,9 +88,11 @@ impl MailerLiteSandbox {
         let account = Arc::new(Mutex::new(Account {
             api_key: Secret::new(api_key),
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            custom: CUSTOM.into_iter().map(|(key, of)| (key.to_owned(), of.to_owned())).collect(),
             people: BTreeMap::new(),
             next_id: FIRST_ID,
             refusing: Refusing::default(),
+            double_opt_in: false,
         }));
         let sandbox = Sandbox::start(Api(Arc::clone(&account)), system_clock())?;
         Ok(Self { sandbox, account })
@@ -99,6 +117,40 @@ impl MailerLiteSandbox {
         self.account().refusing = refusing;
     }
 
+    /// Lets new people confirm their address first.
+    pub fn ask_for_confirmation(&self) {
+        self.account().double_opt_in = true;
+    }
+
+    /// Makes a field of a type: `text`, `number` or `date`.
+    pub fn make_field(&self, key: &str, of: &str) {
+        self.account().custom.insert(key.to_owned(), of.to_owned());
+    }
+
+    /// Deletes a field that the owner made.
+    pub fn delete_field(&self, key: &str) {
+        self.account().custom.remove(key);
+    }
+
+    /// Makes a group.
+    pub fn make_group(&self, id: &str) {
+        self.account().groups.insert(id.to_owned());
+    }
+
+    /// Deletes a group; nobody is in it any more.
+    pub fn delete_group(&self, id: &str) {
+        let mut account = self.account();
+        account.groups.remove(id);
+        for person in account.people.values_mut() {
+            person.groups.remove(id);
+        }
+    }
+
+    /// Puts a person into a group, as somebody does by hand.
+    pub fn put_into(&self, email: &str, group: &str) {
+        self.account().person(email).0.groups.insert(group.to_owned());
+    }
+
     /// Gives the account another key, as after a rotation.
     pub fn set_api_key(&self, api_key: &str) {
         self.account().api_key = Secret::new(api_key);
@@ -118,15 +170,17 @@ impl Account {
     fn person(&mut self, email: &str) -> (&mut Subscriber, bool) {
         let email = email.trim().to_lowercase();
         let new = !self.people.contains_key(&email);
+        let status = if self.double_opt_in { "unconfirmed" } else { "active" };
         let next_id = &mut self.next_id;
         let person = self.people.entry(email.clone()).or_insert_with(|| {
             *next_id += 1;
             Subscriber {
                 id: (*next_id - 1).to_string(),
                 email,
-                status: "active".to_owned(),
+                status: status.to_owned(),
                 fields: Map::new(),
                 groups: BTreeSet::new(),
+                opted_in_at: None,
             }
         });
         (person, new)
@@ -135,6 +189,24 @@ impl Account {
     fn find(&self, who: &str) -> Option<&Subscriber> {
         let who = percent_decode(who).to_lowercase();
         self.people.values().find(|person| person.id == who || person.email == who)
+    }
+
+    /// The type of a field; none where there is no such field.
+    fn type_of(&self, key: &str) -> Option<String> {
+        if BUILT_IN.contains(&key) { Some("text".to_owned()) } else { self.custom.get(key).cloned() }
+    }
+
+    fn fields(&self) -> Vec<Value> {
+        let built_in = BUILT_IN.iter().map(|key| json!({"id": key, "name": key, "key": key, "type": "text"}));
+        built_in
+            .chain(self.custom.iter().map(|(key, of)| json!({"id": key, "name": key, "key": key, "type": of})))
+            .collect()
+    }
+
+    /// Takes a person out of a group. False where the person is not in it.
+    fn remove_from(&mut self, who: &str, group: &str) -> bool {
+        let Some(email) = self.find(who).map(|person| person.email.clone()) else { return false };
+        self.people.get_mut(&email).is_some_and(|person| person.groups.remove(group))
     }
 }
 
@@ -172,16 +244,32 @@ fn new_api(account: &mut Account, call: &Call<'_>, rest: &str) -> Served {
         },
         ("GET", ["groups"]) => {
             let data: Vec<Value> = account.groups.iter().map(|id| json!({"id": id, "name": id})).collect();
-            Answer::json(200, &json!({"data": data})).into()
+            page(call, &data)
         }
-        ("GET", ["fields"]) => {
-            let data: Vec<Value> = BUILT_IN.iter().chain(&CUSTOM).map(|key| json!({"key": key, "name": key})).collect();
-            Answer::json(200, &json!({"data": data})).into()
+        ("GET", ["fields"]) => page(call, &account.fields()),
+        // Documented to answer 204; of who is not in the group nothing is said, so the unfriendlier answer is given.
+        ("DELETE", ["subscribers", who, "groups", group]) => {
+            if account.remove_from(who, group) {
+                Answer::empty(204).into()
+            } else {
+                Answer::json(404, &json!({"message": "Resource not found."})).into()
+            }
         }
         _ => Served::breach(Answer::json(404, &json!({"message": "Not found."})), "no such call in the new API"),
     };
-    let left = Answer { ..served.answer }.with("x-ratelimit-limit", "120").with("x-ratelimit-remaining", "119");
+    let [limit, _] = LIMITS;
+    let left = served.answer.with("x-ratelimit-limit", limit).with("x-ratelimit-remaining", "119");
     Served { answer: left, broken_rules: served.broken_rules }
+}
+
+/// A page of a list: `?limit=` and `?page=`, counted from 1.
+fn page(call: &Call<'_>, items: &[Value]) -> Served {
+    let asked = |name: &str| call.head.query_value(name).and_then(|value| value.parse::<usize>().ok());
+    let (limit, page) = (asked("limit").unwrap_or(PAGE).max(1), asked("page").unwrap_or(1).max(1));
+    let data: Vec<&Value> = items.iter().skip((page - 1).saturating_mul(limit)).take(limit).collect();
+    let last = items.len().div_ceil(limit).max(1);
+    let meta = json!({"current_page": page, "last_page": last, "per_page": limit, "total": items.len()});
+    Answer::json(200, &json!({"data": data, "meta": meta})).into()
 }
 
 fn invalid(field: &str, sentence: &str) -> Served {
@@ -208,8 +296,14 @@ fn upsert(account: &mut Account, call: &Call<'_>) -> Served {
     if lost && refusing == Refusing::ByRefusing {
         return invalid("email", "This subscriber is unsubscribed and cannot be imported.");
     }
+    let opted_in_at = body.get("opted_in_at").and_then(Value::as_str);
+    if opted_in_at.is_some_and(|at| !is_moment(at)) {
+        return invalid("opted_in_at", "The opted in at does not match the format Y-m-d H:i:s.");
+    }
+    let (told, mut broken_rules) = take_fields(account, body.get("fields"));
     let (person, new) = account.person(email);
-    let mut broken_rules = take_fields(person, body.get("fields"));
+    person.fields.extend(told);
+    person.opted_in_at = opted_in_at.map(str::to_owned).or(person.opted_in_at.take());
     person.groups.extend(groups.iter().filter_map(Value::as_str).map(str::to_owned));
     if body.contains_key("status") || body.contains_key("resubscribe") {
         broken_rules.push("a status is forced on a person who may have unsubscribed".to_owned());
@@ -218,17 +312,26 @@ fn upsert(account: &mut Account, call: &Call<'_>) -> Served {
     Served { answer, broken_rules }
 }
 
-/// Unknown fields are dropped without a word; a rehearsal had better say so.
-fn take_fields(person: &mut Subscriber, fields: Option<&Value>) -> Vec<String> {
-    let mut unknown = Vec::new();
+/// The fields that the account has. Unknown ones are dropped without a word; a rehearsal had better say so.
+fn take_fields(account: &Account, fields: Option<&Value>) -> (Map<String, Value>, Vec<String>) {
+    let (mut known, mut broken_rules) = (Map::new(), Vec::new());
     for (name, value) in fields.and_then(Value::as_object).into_iter().flatten() {
-        if BUILT_IN.contains(&name.as_str()) || CUSTOM.contains(&name.as_str()) {
-            person.fields.insert(name.clone(), value.clone());
-        } else {
-            unknown.push(format!("fields.{name}: there is no such field in the account"));
+        match account.type_of(name) {
+            None => broken_rules.push(format!("fields.{name}: there is no such field in the account")),
+            Some(of) => {
+                if of == "number" && !value.is_number() {
+                    broken_rules.push(format!("fields.{name}: a number field got a text"));
+                }
+                known.insert(name.clone(), value.clone());
+            }
         }
     }
-    unknown
+    (known, broken_rules)
+}
+
+/// `yyyy-MM-dd HH:mm:ss`.
+fn is_moment(text: &str) -> bool {
+    text.len() == 19 && crate::model::time::parse_utc(text).is_some()
 }
 
 fn is_address(email: &str) -> bool {
@@ -243,42 +346,72 @@ fn shown(person: &Subscriber) -> Value {
     json!({
         "id": person.id, "email": person.email, "status": person.status, "source": "api", "fields": person.fields,
         "groups": person.groups.iter().map(|id| json!({"id": id, "name": id})).collect::<Vec<_>>(),
+        "opted_in_at": person.opted_in_at, "optin_ip": null,
     })
 }
 
+/// An answer of the classic API with its header fields of the limit.
 fn classic(account: &mut Account, call: &Call<'_>, rest: &str) -> Served {
-    let error = |status: u16, message: &str| {
-        let body = json!({"error": {"code": status, "message": message}});
+    let served = classic_call(account, call, rest);
+    let [_, limit] = LIMITS;
+    let answer = served.answer.with("x-ratelimit-limit", limit).with("x-ratelimit-remaining", "59");
+    Served { answer, broken_rules: served.broken_rules }
+}
+
+fn classic_call(account: &mut Account, call: &Call<'_>, rest: &str) -> Served {
+    let error = |status: u16, code: u16, message: &str| {
+        let body = json!({"error": {"code": code, "message": message}});
         Served::breach(Answer::json(status, &body), message)
     };
+    let missing = |what: &str| {
+        let body = json!({"error": {"code": 123, "message": format!("{what} not found")}});
+        Answer::json(404, &body).into()
+    };
     if call.head.header("x-mailerlite-apikey") != Some(account.api_key.expose()) {
-        return error(401, "Unauthorized");
+        return error(401, 302, "API-Key Unauthorized");
     }
     let path: Vec<&str> = rest.split('/').collect();
     let group = match (call.head.method.as_str(), path.as_slice()) {
         ("GET", ["groups"]) => {
-            let groups: Vec<Value> = account.groups.iter().map(|id| json!({"id": id, "name": id})).collect();
+            // The classic API writes its ids as numbers.
+            let number = |id: &String| id.parse::<u64>().map_or_else(|_| json!(id), |id| json!(id));
+            let asked = |name: &str| call.head.query_value(name).and_then(|value| value.parse::<usize>().ok());
+            let ids = account.groups.iter().skip(asked("offset").unwrap_or(0)).take(asked("limit").unwrap_or(100));
+            let groups: Vec<Value> = ids.map(|id| json!({"id": number(id), "name": id})).collect();
             return Answer::json(200, &Value::Array(groups)).into();
+        }
+        ("GET", ["fields"]) => return Answer::json(200, &Value::Array(account.fields())).into(),
+        ("DELETE", ["groups", group, "subscribers", who]) => {
+            if !account.groups.contains(*group) {
+                return missing("Group");
+            }
+            return if account.remove_from(who, group) { Answer::empty(204).into() } else { missing("Subscriber") };
         }
         ("GET", ["subscribers", who]) => {
             return match account.find(who) {
                 Some(person) => Answer::json(200, &shown_classic(person)).into(),
-                None => Answer::json(404, &json!({"error": {"code": 123, "message": "Subscriber not found"}})).into(),
+                None => missing("Subscriber"),
             };
         }
         ("POST", ["subscribers"]) => None,
         ("POST", ["groups", group, "subscribers"]) => Some((*group).to_owned()),
-        _ => return error(404, "Not found"),
+        _ => return error(404, 2, "Endpoint not found"),
     };
     let body: Value = serde_json::from_slice(call.body).unwrap_or_default();
     let Some(email) = body["email"].as_str().filter(|email| is_address(email)) else {
-        return error(400, "Email is invalid");
+        return error(400, 400, "Email is invalid");
     };
     if group.as_ref().is_some_and(|group| !account.groups.contains(group)) {
-        return error(404, "Group not found");
+        return error(404, 123, "Group not found");
+    }
+    let signed_up_at = body["signup_timestamp"].as_str();
+    let (told, mut broken_rules) = take_fields(account, body.get("fields"));
+    if signed_up_at.is_some_and(|at| !is_moment(at)) {
+        broken_rules.push("signup_timestamp: not of the form yyyy-MM-dd HH:mm:ss".to_owned());
     }
     let (person, _) = account.person(email);
-    let mut broken_rules = take_fields(person, body.get("fields"));
+    person.fields.extend(told);
+    person.opted_in_at = signed_up_at.map(str::to_owned).or(person.opted_in_at.take());
     if let Some(name) = body["name"].as_str() {
         person.fields.insert("name".to_owned(), name.into());
     }
@@ -297,97 +430,5 @@ fn shown_classic(person: &Subscriber) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::Fault;
-    use super::super::tests::{TestClient, get_with};
-    use super::*;
-
-    const KEY: &[(&str, &str)] = &[("authorization", "Bearer key")];
-    const CLASSIC: &[(&str, &str)] = &[("x-mailerlite-apikey", "key")];
-
-    fn account() -> (MailerLiteSandbox, TestClient) {
-        let sandbox = MailerLiteSandbox::start("key", &["11", "22"]).unwrap();
-        let client = TestClient::new(sandbox.address());
-        (sandbox, client)
-    }
-
-    #[test]
-    fn a_person_is_created_once_and_keeps_groups_and_fields() {
-        let (sandbox, mut client) = account();
-        let path = "/api/subscribers";
-        let first = json!({"email": "Ada@example.com", "groups": ["11"], "fields": {"name": "Ada", "shoe_size": 4}});
-        let answer = client.post(path, KEY, &first);
-        assert_eq!(answer.status, 201);
-        assert_eq!(answer.json()["data"]["id"], "150000000000000001");
-        assert_eq!(sandbox.requests()[0].broken_rules, ["fields.shoe_size: there is no such field in the account"]);
-        assert_eq!(sandbox.requests()[0].header("authorization"), Some("…"));
-        let again = client.post(path, KEY, &json!({"email": "ada@example.com", "groups": ["22"]}));
-        assert_eq!(again.status, 200);
-        let [person] = &sandbox.subscribers()[..] else { panic!("one person") };
-        assert_eq!(person.groups.len(), 2);
-        assert_eq!(person.fields["name"], "Ada");
-        assert_eq!(get_with(&mut client, "/api/subscribers?limit=0", KEY).json(), json!({"total": 1}));
-        assert_eq!(get_with(&mut client, "/api/subscribers/ada%40example.com", KEY).status, 200);
-        assert_eq!(get_with(&mut client, "/api/subscribers/9", KEY).status, 404);
-    }
-
-    #[test]
-    fn what_is_wrong_is_refused_as_documented() {
-        let (sandbox, mut client) = account();
-        let path = "/api/subscribers";
-        for (headers, body, status, said) in [
-            (&[][..], json!({"email": "a@example.com"}), 401, "Unauthenticated."),
-            (&[("authorization", "Bearer other")], json!({"email": "a@example.com"}), 401, "Unauthenticated."),
-            (KEY, json!({"email": "nobody"}), 422, "valid email address"),
-            (KEY, json!({}), 422, "valid email address"),
-            (KEY, json!({"email": "a@example.com", "groups": ["11", "99"]}), 422, "groups.1"),
-            (KEY, json!({"email": "a@example.com", "groups": [11]}), 422, "groups.0"),
-        ] {
-            let answer = client.post(path, headers, &body);
-            assert_eq!(answer.status, status, "{body}");
-            assert!(answer.json().to_string().contains(said), "{body}");
-        }
-        assert!(sandbox.subscribers().is_empty());
-        sandbox.set_api_key("fresh");
-        assert_eq!(client.post(path, KEY, &json!({"email": "a@example.com"})).status, 401);
-    }
-
-    #[test]
-    fn who_unsubscribed_stays_so_either_way() {
-        let (sandbox, mut client) = account();
-        sandbox.set_status("gone@example.com", "unsubscribed");
-        let body = json!({"email": "gone@example.com", "status": "active"});
-        let answer = client.post("/api/subscribers", KEY, &body);
-        assert_eq!((answer.status, answer.json()["data"]["status"].clone()), (200, json!("unsubscribed")));
-        assert_eq!(sandbox.requests()[0].broken_rules.len(), 1, "a status was forced");
-        sandbox.refuse_unsubscribed(Refusing::ByRefusing);
-        let answer = client.post("/api/subscribers", KEY, &body);
-        assert_eq!(answer.status, 422);
-        assert!(answer.json().to_string().contains("unsubscribed and cannot be imported"));
-    }
-
-    #[test]
-    fn the_classic_api_knows_the_same_people() {
-        let (sandbox, mut client) = account();
-        let person = json!({"email": "ada@example.com", "name": "Ada", "resubscribe": false});
-        assert_eq!(client.post("/api/v2/groups/11/subscribers", KEY, &person).status, 401, "a key of the new API");
-        let answer = client.post("/api/v2/groups/11/subscribers", CLASSIC, &person);
-        assert_eq!((answer.status, answer.json()["type"].clone()), (200, json!("active")));
-        assert_eq!(client.post("/api/v2/subscribers", CLASSIC, &person).status, 200);
-        assert_eq!(client.post("/api/v2/groups/9/subscribers", CLASSIC, &person).status, 404);
-        assert_eq!(client.post("/api/v2/subscribers", CLASSIC, &json!({})).status, 400);
-        assert_eq!(get_with(&mut client, "/api/v2/groups?limit=1", CLASSIC).status, 200);
-        assert!(sandbox.subscribers()[0].groups.contains("11"));
-    }
-
-    #[test]
-    fn too_many_requests_are_answered_when_scripted() {
-        let (sandbox, mut client) = account();
-        sandbox.script([Fault::retry_after(429, "119")]);
-        let body = json!({"email": "ada@example.com"});
-        let answer = client.post("/api/subscribers", KEY, &body);
-        assert_eq!((answer.status, answer.header("retry-after")), (429, Some("119")));
-        assert!(sandbox.subscribers().is_empty());
-        assert_eq!(client.post("/api/subscribers", KEY, &body).status, 201);
-    }
-}
+#[path = "mailerlite_tests.rs"]
+mod tests;

@@ -1,7 +1,8 @@
-//! MailerLite, new API and classic: one upsert by e-mail address, which also joins a group.
+//! MailerLite, new API and classic: one upsert by e-mail address, which also joins groups.
 //!
-//! An upsert never sends a status: whoever unsubscribed stays so, and the delivery is suppressed. Joining a group is what
-//! starts an automation; MailerLite has no call that starts one.
+//! An upsert never sends a status, and never asks to resubscribe: whoever unsubscribed stays so, and the delivery is suppressed.
+//! Joining a group is what starts an automation; MailerLite has no call that starts one. Whoever is moved leaves other groups after
+//! the upsert, by the id that its answer tells.
 
 use std::time::Duration;
 
@@ -16,10 +17,18 @@ use crate::model::delivery::{AmbiguousPolicy, FailureClass, Outcome, Rule};
 use crate::model::identity::IdentityKind;
 use crate::model::rate::RateLimit;
 use crate::model::secret::Secret;
+use crate::model::time::Timestamp;
 
+mod account;
 mod answers;
+mod groups;
+mod mapping;
 #[cfg(test)]
 mod tests;
+
+use account::Account;
+pub use groups::{Groups, Rules};
+pub use mapping::{DEFAULTS, Mapped, mapped};
 
 /// How long an event waits for an e-mail address.
 const EMAIL_WAIT: Duration = Duration::from_secs(30 * 86_400);
@@ -33,10 +42,10 @@ pub struct Settings {
     pub api: Api,
     /// Scheme and authority, `https://connect.mailerlite.com` or `https://api.mailerlite.com`.
     pub endpoint: String,
-    /// Groups by tier.
-    pub groups: Groups,
-    /// From this value (major units) on, a sale is of the VIP tier.
-    pub vip_from: u64,
+    /// Who joins and leaves which groups.
+    pub groups: Rules,
+    /// Which fields are written.
+    pub fields: Vec<Mapped>,
     /// Whether an explicit yes to e-mail is needed; a no always suppresses.
     pub requires_consent: bool,
 }
@@ -50,17 +59,6 @@ pub enum Api {
     Classic,
 }
 
-/// Group ids by tier; a missing one means that this tier joins no group.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Groups {
-    /// `enterprise`, or a value from `vip_from` on.
-    pub vip: Option<String>,
-    /// `premium`.
-    pub premium: Option<String>,
-    /// Everybody else.
-    pub standard: Option<String>,
-}
-
 /// MailerLite, new API and classic.
 pub struct MailerLite {
     settings: Settings,
@@ -72,48 +70,22 @@ impl MailerLite {
         Self { settings }
     }
 
-    /// The group of a sale; none for what is no sale, and for a tier without a group.
-    fn group(&self, event: &BusinessEvent, contact: &Contact) -> Option<&str> {
-        if !event.kind.is_sale() {
-            return None;
-        }
-        let tier =
-            event.facts.pricing_tier.as_deref().or(contact.pricing_tier.as_deref()).map(str::trim).unwrap_or_default();
-        let worth_vip = event.amount.is_some_and(|amount| {
-            i128::from(amount.minor) >= i128::from(self.settings.vip_from) * 10_i128.pow(amount.currency.exponent())
-        });
-        let groups = &self.settings.groups;
-        let group = if tier.eq_ignore_ascii_case("enterprise") || worth_vip {
-            &groups.vip
-        } else if tier.eq_ignore_ascii_case("premium") {
-            &groups.premium
-        } else {
-            &groups.standard
-        };
-        group.as_deref().filter(|group| !group.is_empty())
-    }
-
-    /// The groups that the pending events ask for, each once, in the order of the events.
-    fn groups<'a>(&'a self, job: &Job<'_>, contact: &Contact) -> Vec<&'a str> {
-        let mut groups = Vec::new();
-        for group in job.events.iter().filter_map(|event| self.group(event, contact)) {
-            if !groups.contains(&group) {
-                groups.push(group);
-            }
-        }
-        groups
-    }
-
-    /// The requests of a job, in order: one in the new API, in the classic one as many as there are groups to join.
-    fn requests(&self, job: &Job<'_>, contact: &Contact, email: &str) -> Vec<HttpRequest> {
-        let groups = self.groups(job, contact);
+    /// The requests that tell of the person and join groups, in order: one in the new API, in the classic one as many as there are
+    /// groups to join.
+    fn upserts(&self, job: &Job<'_>, contact: &Contact, email: &str, groups: &[&str]) -> Vec<HttpRequest> {
         let mut body = Map::new();
         body.insert("email".to_owned(), email.into());
-        let mut fields = fields(contact);
+        let mut fields = mapping::render(&self.settings.fields, job.events, contact);
+        // The proof of an opt-in. The person's own address on the network, which belongs to it, is not known.
+        let agreed_at = job.events.iter().filter_map(|event| consent::agreed_to_email_at(event, Some(contact))).max();
+        let agreed_at = agreed_at.map(Timestamp::date_and_time);
         match self.settings.api {
             Api::New => {
                 if !groups.is_empty() {
                     body.insert("groups".to_owned(), groups.into());
+                }
+                if let Some(at) = agreed_at {
+                    body.insert("opted_in_at".to_owned(), at.into());
                 }
                 body.insert("fields".to_owned(), Value::Object(fields));
                 vec![self.request(Method::Post, "/api/subscribers", &Value::Object(body))]
@@ -121,6 +93,9 @@ impl MailerLite {
             Api::Classic => {
                 if let Some(name) = fields.remove("name") {
                     body.insert("name".to_owned(), name);
+                }
+                if let Some(at) = agreed_at {
+                    body.insert("signup_timestamp".to_owned(), at.into());
                 }
                 body.insert("fields".to_owned(), Value::Object(fields));
                 body.insert("resubscribe".to_owned(), false.into());
@@ -132,6 +107,16 @@ impl MailerLite {
                 groups.iter().map(|group| self.request(Method::Post, &path(group), &body)).collect()
             }
         }
+    }
+
+    /// Takes a subscriber out of a group.
+    fn departure(&self, group: &str, subscriber: &str) -> HttpRequest {
+        let (group, subscriber) = (url_encode(group), url_encode(subscriber));
+        let path = match self.settings.api {
+            Api::New => format!("/api/subscribers/{subscriber}/groups/{group}"),
+            Api::Classic => format!("/api/v2/groups/{group}/subscribers/{subscriber}"),
+        };
+        self.request(Method::Delete, &path, &Value::Null)
     }
 
     fn request(&self, method: Method, path: &str, body: &Value) -> HttpRequest {
@@ -151,45 +136,27 @@ impl MailerLite {
                 Api::Classic => ("x-mailerlite-apikey", key.clone()),
             }),
             body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() },
-            // The address is the key of the upsert, so a repeat changes nothing.
+            // The address is the key of the upsert, and who has left a group is not in it, so a repeat changes nothing.
             repeatable: true,
         }
     }
 
-    /// What a reply means; `Delivered` also where the next group is to be joined.
-    fn judge(&self, exchange: &Exchange, finished: &mut Finished) -> Outcome {
+    /// What a reply means, whatever was asked.
+    fn judge(&self, exchange: &Exchange, now: Timestamp) -> Outcome {
         let default = status::outcome(exchange);
         let Ok(response) = &exchange.reply else { return default };
-        match response.status {
-            200..=299 => match answers::subscriber(&response.body) {
-                Some(subscriber) => {
-                    let lost = subscriber.is_lost();
-                    if let Some(status) = subscriber.status.as_deref().filter(|status| *status != "active") {
-                        finished.notes.push(format!("MailerLite has the person as {}", status::cut(status, 40)));
-                    }
-                    finished.remote_id = subscriber.id.or(finished.remote_id.take());
-                    if lost { Outcome::Suppressed(Rule::Unsubscribed) } else { default }
-                }
-                // A web page is a proxy or a wrong address, not MailerLite.
-                None if status::is_page(&response.body) => Outcome::Retry {
-                    explanation: format!(
-                        "{}, which is a web page; look whether `endpoint` and `api` are right",
-                        status::answered(exchange, response.status)
-                    ),
-                    after: None,
-                },
-                None => {
-                    finished.notes.push("MailerLite did not say what it made of the person".to_owned());
-                    default
-                }
-            },
-            400 | 422 if answers::says_unsubscribed(&response.body) => Outcome::Suppressed(Rule::Unsubscribed),
-            422 => match answers::complaints(&response.body) {
-                Some(complaints) => Outcome::Permanent {
-                    class: FailureClass::Rejected,
-                    explanation: format!("MailerLite refused the subscriber (422): {complaints}"),
-                },
-                None => default,
+        let status = match self.settings.api {
+            Api::New => response.status,
+            Api::Classic => answers::classic_status(response),
+        };
+        match status {
+            // A web page is a proxy or a wrong address, not MailerLite.
+            200..=299 if status::is_page(&response.body) => Outcome::Retry {
+                explanation: format!(
+                    "{}, which is a web page; look whether `endpoint` and `api` are right",
+                    status::answered(exchange, response.status)
+                ),
+                after: None,
             },
             401 => {
                 let (this, other) = match self.settings.api {
@@ -200,13 +167,90 @@ impl MailerLite {
                 };
                 Outcome::Broken {
                     explanation: format!(
-                        "MailerLite does not accept `api_key` (401): it must be a valid key of {this}; {other}, else make a new key, and reload"
+                        "MailerLite does not accept `api_key` ({}): it must be a valid key of {this}; {other}, else make a new key, and reload",
+                        response.status
                     ),
                 }
             }
+            429 => Outcome::SlowDown { after: answers::wait(response, now) },
             _ => default,
         }
     }
+
+    /// What the reply to an upsert means; `Delivered` also where there is more to ask.
+    fn judge_upsert(&self, exchange: &Exchange, now: Timestamp, finished: &mut Finished) -> Outcome {
+        let outcome = self.judge(exchange, now);
+        let Ok(response) = &exchange.reply else { return outcome };
+        let groups = &self.settings.groups.groups;
+        let refused = |why: String| Outcome::Permanent {
+            class: FailureClass::Rejected,
+            explanation: format!("MailerLite refused the subscriber ({}): {why}", response.status),
+        };
+        match (&outcome, response.status) {
+            (Outcome::Delivered, _) => match answers::subscriber(&response.body) {
+                Some(subscriber) => {
+                    let lost = subscriber.is_lost();
+                    if let Some(status) = subscriber.status.as_deref().filter(|status| *status != "active") {
+                        finished.notes.push(format!("MailerLite has the person as {}", status::cut(status, 40)));
+                    }
+                    finished.remote_id = subscriber.id.or(finished.remote_id.take());
+                    if lost { Outcome::Suppressed(Rule::Unsubscribed) } else { outcome }
+                }
+                None => {
+                    finished.notes.push("MailerLite did not say what it made of the person".to_owned());
+                    outcome
+                }
+            },
+            (Outcome::Permanent { .. }, 400 | 422) if answers::says_lost(&response.body) => {
+                Outcome::Suppressed(Rule::Unsubscribed)
+            }
+            (Outcome::Permanent { .. }, 400 | 422) => {
+                answers::complaints(&response.body, &exchange.request.body, groups).map_or(outcome, refused)
+            }
+            // Only the classic API has the group in its path.
+            (Outcome::Permanent { .. }, 404) => group_in_path(&exchange.request.url)
+                .and_then(|group| answers::no_group(group, groups))
+                .map_or(outcome, refused),
+            _ => outcome,
+        }
+    }
+
+    /// The groups to leave after the upserts: of those that exclude what was joined, the ones that the person is in, or all of them
+    /// where the answer doesn't say.
+    fn departures(
+        &self,
+        leave: &[&str],
+        join: &[&str],
+        last_upsert: &Exchange,
+        finished: &mut Finished,
+    ) -> Vec<HttpRequest> {
+        let answer = last_upsert.reply.as_ref().ok().and_then(|response| answers::subscriber(&response.body));
+        let Some(id) = finished.remote_id.clone() else {
+            if !leave.is_empty() {
+                let ids = leave.join(", ");
+                finished.notes.push(format!("the answer named no id, so the person was not taken out of {ids}"));
+            }
+            return Vec::new();
+        };
+        let is_in = answer.map(|subscriber| subscriber.groups).unwrap_or_default();
+        // A list that lacks what was just joined is not one of all groups.
+        let is_complete = !is_in.is_empty() && join.iter().all(|group| is_in.iter().any(|known| known == group));
+        let to_leave = leave.iter().filter(|group| !is_complete || is_in.iter().any(|known| known == *group));
+        to_leave.map(|group| self.departure(group, &id)).collect()
+    }
+
+    /// What the reply to taking somebody out of a group means. Who is not in it (404) need not leave it.
+    fn judge_departure(&self, exchange: &Exchange, now: Timestamp) -> Outcome {
+        match (self.judge(exchange, now), exchange.reply.as_ref().map(|response| response.status)) {
+            (Outcome::Permanent { .. }, Ok(404)) => Outcome::Delivered,
+            (outcome, _) => outcome,
+        }
+    }
+}
+
+/// The group in a path of the classic API.
+fn group_in_path(url: &str) -> Option<&str> {
+    url.split_once("/api/v2/groups/")?.1.split('/').next()
 }
 
 fn email(contact: Option<&Contact>) -> Option<&str> {
@@ -214,29 +258,11 @@ fn email(contact: Option<&Contact>) -> Option<&str> {
     contact.person.email.as_ref().map(|email| email.as_str()).or_else(|| contact.identity(IdentityKind::Email))
 }
 
-/// Built-in and custom fields; what is not known is left out and so stays as it is at MailerLite.
-fn fields(contact: &Contact) -> Map<String, Value> {
-    let mut fields = Map::new();
-    let mut text = |name: &str, value: Option<&str>| {
-        if let Some(value) = value.map(str::trim).filter(|value| !value.is_empty()) {
-            fields.insert(name.to_owned(), value.into());
-        }
-    };
-    text("name", contact.person.name.as_deref());
-    text("phone", contact.person.phone.as_ref().map(|phone| phone.as_str()));
-    text("lead_id", contact.identity(IdentityKind::Lead));
-    text("user_id", contact.identity(IdentityKind::User));
-    text("pricing_tier", contact.pricing_tier.as_deref());
-    let last = &contact.last_attribution;
-    let told = last.utm_source.is_some() || last.utm_campaign.is_some();
-    let touch = if told { last } else { &contact.first_attribution };
-    text("utm_source", touch.utm_source.as_deref());
-    text("utm_campaign", touch.utm_campaign.as_deref());
-    if let Some(sale) = &contact.last_sale {
-        text("purchase_date", Some(&sale.at.date()));
-        fields.insert("transaction_amount".to_owned(), sale.amount.0.decimal().json());
+impl MailerLite {
+    fn account(&self, exchanges: &[Exchange]) -> Account {
+        let wants_groups = self.settings.groups.groups.named().next().is_some();
+        Account::read(self.settings.api, wants_groups, exchanges)
     }
-    fields
 }
 
 impl Destination for MailerLite {
@@ -286,16 +312,30 @@ impl Destination for MailerLite {
             // A no that came after the event was admitted counts too.
             return suppressed(Rule::NoConsent);
         }
-        let mut requests = self.requests(job, contact, email).into_iter();
+        let change = self.settings.groups.change(job.events, contact);
+        let upserts = self.upserts(job, contact, email, &change.join);
         let mut finished = Finished::new(Outcome::Delivered);
-        for exchange in exchanges {
-            requests.next();
-            finished.outcome = self.judge(exchange, &mut finished);
+        let (told, left) = exchanges.split_at(exchanges.len().min(upserts.len()));
+        for exchange in told {
+            finished.outcome = self.judge_upsert(exchange, job.now, &mut finished);
             if finished.outcome != Outcome::Delivered {
                 return Step::Done(finished);
             }
         }
-        match requests.next() {
+        if let Some(next) = upserts.get(told.len()) {
+            return Step::Send(next.clone());
+        }
+        let departures = match told.last() {
+            Some(last) => self.departures(&change.leave, &change.join, last, &mut finished),
+            None => Vec::new(),
+        };
+        for exchange in left {
+            finished.outcome = self.judge_departure(exchange, job.now);
+            if finished.outcome != Outcome::Delivered {
+                return Step::Done(finished);
+            }
+        }
+        match departures.into_iter().nth(left.len()) {
             Some(request) => Step::Send(request),
             None => Step::Done(finished),
         }
@@ -307,6 +347,37 @@ impl Destination for MailerLite {
             Api::Classic => "/api/v2/groups?limit=1",
         };
         Some(self.request(Method::Get, path, &Value::Null))
+    }
+
+    /// The account's fields, and its groups where there are any in the configuration.
+    fn next_test(&self, exchanges: &[Exchange]) -> Option<HttpRequest> {
+        if exchanges.iter().any(|exchange| status::outcome(exchange) != Outcome::Delivered) {
+            return None;
+        }
+        let account = self.account(exchanges);
+        account.next.map(|path| self.request(Method::Get, &path, &Value::Null))
+    }
+
+    fn judge_tests(&self, exchanges: &[Exchange]) -> Outcome {
+        for exchange in exchanges {
+            let outcome = self.judge(exchange, Timestamp::EPOCH);
+            if outcome != Outcome::Delivered {
+                return outcome;
+            }
+        }
+        let account = self.account(exchanges);
+        if account.is_unreadable {
+            return Outcome::Retry {
+                explanation: "MailerLite takes the key, but its list of fields or groups could not be read, so that nobody knows \
+                              whether the configured ones are there"
+                    .to_owned(),
+                after: None,
+            };
+        }
+        match account.lacks(&self.settings.fields, &self.settings.groups.groups) {
+            Some(explanation) => Outcome::Permanent { class: FailureClass::Rejected, explanation },
+            None => Outcome::Delivered,
+        }
     }
 
     /// The account's limit, 120 a minute (classic: 60), is shared with every other program that uses it.

@@ -1,8 +1,12 @@
 use serde_json::json;
 
-use super::super::Reply;
-use super::super::samples::{body, contact, done, event, job, lines, money, play, reply, sent, stranger, timed_out};
+use super::super::samples::{
+    SOLD_AT, body, contact, done, event, job, lines, money, play, reply, sent, stranger, timed_out,
+};
+use super::super::{HttpResponse, Reply};
 use super::*;
+
+mod account;
 
 fn settings(api: Api) -> Settings {
     let endpoint = match api {
@@ -13,8 +17,17 @@ fn settings(api: Api) -> Settings {
         api_key: Secret::new("k3y"),
         api,
         endpoint: endpoint.into(),
-        groups: Groups { vip: Some("111".into()), premium: Some("222".into()), standard: Some("333".into()) },
-        vip_from: 1000,
+        groups: Rules {
+            groups: Groups {
+                vip: Some("111".into()),
+                premium: Some("222".into()),
+                standard: Some("333".into()),
+                ..Groups::default()
+            },
+            vip_from: 1000,
+            moves: false,
+        },
+        fields: mapped(&[]),
         requires_consent: false,
     }
 }
@@ -169,7 +182,7 @@ fn every_pending_sale_asks_for_its_group() {
 #[test]
 fn a_tier_without_a_group_joins_none() {
     let mut settings = settings(Api::New);
-    settings.groups = Groups { premium: Some(String::new()), ..Groups::default() };
+    settings.groups.groups = Groups { premium: Some(String::new()), ..Groups::default() };
     assert!(body(&first(&MailerLite::new(settings), &[event("purchase")], &contact())).get("groups").is_none());
 }
 
@@ -210,7 +223,14 @@ fn the_answered_status_decides() {
 #[test]
 fn refusals_are_told_apart() {
     let unsubscribed = r#"{"message":"This subscriber is unsubscribed and cannot be imported."}"#;
-    assert_eq!(end(&mailerlite(), &[reply(422, unsubscribed)]).outcome, Outcome::Suppressed(Rule::Unsubscribed));
+    for (api, status) in [(Api::New, 422), (Api::New, 400), (Api::Classic, 400)] {
+        let finished = end(&MailerLite::new(settings(api)), &[reply(status, unsubscribed)]);
+        assert_eq!(finished.outcome, Outcome::Suppressed(Rule::Unsubscribed), "{api:?} {status}");
+    }
+    assert!(
+        matches!(end(&mailerlite(), &[reply(500, unsubscribed)]).outcome, Outcome::Retry { .. }),
+        "a server in trouble knows nothing"
+    );
     let invalid = r#"{"message":"The given data was invalid.","errors":{"email":["jane@example.com must be a valid email address."]}}"#;
     assert_eq!(
         end(&mailerlite(), &[reply(422, invalid)]).outcome,
@@ -313,4 +333,126 @@ fn the_end_of_a_subscription_updates_the_person_and_joins_no_group() {
     let classic = MailerLite::new(settings(Api::Classic));
     let request = first(&classic, &[ended], &contact());
     assert_eq!(lines(std::slice::from_ref(&request)), ["POST https://api.mailerlite.com/api/v2/subscribers"]);
+}
+
+fn explanation(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Permanent { class: FailureClass::Rejected, explanation } | Outcome::Broken { explanation } => {
+            explanation
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_refused_group_or_field_is_told_with_what_to_do() {
+    let body =
+        r#"{"message":"The given data was invalid.","errors":{"groups.0":["The selected groups.0 is invalid."]}}"#;
+    let told = explanation(end(&mailerlite(), &[reply(422, body)]).outcome);
+    assert!(told.contains("there is no group 222 in this account") && told.contains("groups.premium"), "{told}");
+    let body = r#"{"errors":{"fields.transaction_amount":["The transaction amount must be a number."]}}"#;
+    let told = explanation(end(&mailerlite(), &[reply(422, body)]).outcome);
+    assert!(told.contains("make the field") && told.contains("fields = { transaction_amount = \"\" }"), "{told}");
+
+    let classic = MailerLite::new(settings(Api::Classic));
+    let body = r#"{"error":{"code":123,"message":"Group not found"}}"#;
+    let told = explanation(end(&classic, &[reply(404, body)]).outcome);
+    assert!(told.contains("there is no group 222 in this account") && told.contains("groups.premium"), "{told}");
+    let body = r#"{"error":{"code":302,"message":"API-Key Unauthorized"}}"#;
+    let told = explanation(end(&classic, &[reply(400, body)]).outcome);
+    assert!(told.contains("`api_key` (400)") && told.contains("remove `api = \"classic\"`"), "{told}");
+}
+
+#[test]
+fn the_classic_api_says_how_long_to_wait_in_a_header_field_of_its_own() {
+    let classic = MailerLite::new(settings(Api::Classic));
+    let answer = |headers| Ok(HttpResponse { status: 429, retry_after: None, body: Vec::new(), headers });
+    let told = answer(vec![("x-ratelimit-retry-after", "41".to_owned())]);
+    assert_eq!(end(&classic, &[told]).outcome, Outcome::SlowDown { after: Some(Duration::from_secs(41)) });
+    assert_eq!(end(&classic, &[answer(Vec::new())]).outcome, Outcome::SlowDown { after: None });
+}
+
+#[test]
+fn an_explicit_yes_goes_along_with_its_time_and_nothing_else_does() {
+    let mut jane = contact();
+    for (consent, new, classic) in
+        [(Some(true), json!("2025-05-13 10:36:31"), json!("2025-05-13 10:36:31")), (None, Value::Null, Value::Null)]
+    {
+        (jane.consent.email, jane.consent_said_at.email) = (consent, SOLD_AT.after(Duration::from_secs(30)));
+        let sent = body(&first(&mailerlite(), &[event("purchase")], &jane));
+        assert_eq!(sent["opted_in_at"], new);
+        assert_eq!(sent.get("optin_ip"), None, "ours is not the person's");
+        let sent = body(&first(&MailerLite::new(settings(Api::Classic)), &[event("purchase")], &jane));
+        assert_eq!(sent["signup_timestamp"], classic);
+    }
+}
+
+/// Moving people, with a group for each stage.
+fn moving(api: Api) -> MailerLite {
+    let mut settings = settings(api);
+    settings.groups.moves = true;
+    settings.groups.groups.lead = Some("444".into());
+    MailerLite::new(settings)
+}
+
+#[test]
+fn moving_leaves_the_other_groups_with_the_id_of_the_answer() {
+    let (events, jane) = ([event("purchase")], contact());
+    let job = job(&events, Some(&jane), None);
+    let gone = || reply(204, "");
+    let absent = || reply(404, r#"{"message":"Resource not found."}"#);
+    let (requests, step) = play(&moving(Api::New), &job, &[reply(200, ACTIVE), gone(), absent(), gone()]);
+    assert_eq!(
+        lines(&requests[1..]),
+        ["111", "333", "444"].map(|group| format!(
+            "DELETE https://connect.mailerlite.com/api/subscribers/31986843064993537/groups/{group}"
+        ))
+    );
+    assert!(requests.iter().all(|request| request.repeatable) && requests[1].body.is_empty());
+    let end = done(step);
+    assert_eq!((end.outcome, end.remote_id.as_deref()), (Outcome::Delivered, Some("31986843064993537")));
+
+    let answer = r#"{"id":77,"type":"active"}"#;
+    let (requests, step) = play(&moving(Api::Classic), &job, &[reply(200, answer), gone(), gone(), absent()]);
+    assert_eq!(lines(&requests[1..2]), ["DELETE https://api.mailerlite.com/api/v2/groups/111/subscribers/77"]);
+    assert_eq!(done(step).outcome, Outcome::Delivered);
+}
+
+#[test]
+fn only_groups_that_the_answer_lists_are_left_where_it_lists_them() {
+    let (events, jane) = ([event("purchase")], contact());
+    let job = job(&events, Some(&jane), None);
+    let listing =
+        |groups: &str| reply(200, &ACTIVE.replace("\"status\"", &format!("\"groups\":[{groups}],\"status\"")));
+    let full = listing(r#"{"id":"222","name":"a"},{"id":"444","name":"b"},{"id":"999","name":"not ours"}"#);
+    let (requests, _) = play(&moving(Api::New), &job, &[full, reply(204, "")]);
+    assert_eq!(lines(&requests).len(), 2);
+    assert!(lines(&requests)[1].ends_with("/groups/444"));
+    let (requests, step) = play(&moving(Api::New), &job, &[listing(r#"{"id":"222"}"#)]);
+    assert_eq!((requests.len(), done(step).outcome), (1, Outcome::Delivered));
+    for partial in ["", r#"{"id":"999"}"#] {
+        let (requests, _) = play(&moving(Api::New), &job, &[listing(partial), reply(204, "")]);
+        assert!(lines(&requests)[1].ends_with("/groups/111"), "{partial}: the list can't be whole");
+    }
+}
+
+#[test]
+fn what_goes_wrong_on_leaving_a_group_is_judged_like_everything_else() {
+    let (events, jane) = ([event("purchase")], contact());
+    let job = job(&events, Some(&jane), None);
+    let end = |answer| done(play(&moving(Api::New), &job, &[reply(200, ACTIVE), answer]).1).outcome;
+    assert!(matches!(end(reply(503, "")), Outcome::Retry { .. }));
+    assert!(matches!(end(timed_out()), Outcome::Retry { .. }));
+    assert!(matches!(end(reply(429, "")), Outcome::SlowDown { .. }));
+    assert!(matches!(end(reply(401, "")), Outcome::Broken { .. }));
+    assert!(matches!(end(reply(422, "{}")), Outcome::Permanent { .. }));
+    assert!(matches!(end(reply(200, "<html>")), Outcome::Retry { .. }));
+
+    let lost = ACTIVE.replace("active", "unsubscribed");
+    let (requests, step) = play(&moving(Api::New), &job, &[reply(200, &lost)]);
+    assert_eq!((requests.len(), done(step).outcome), (1, Outcome::Suppressed(Rule::Unsubscribed)));
+    let nameless = r#"{"data":{"status":"active"}}"#;
+    let finished = done(play(&moving(Api::New), &job, &[reply(200, nameless)]).1);
+    assert_eq!(finished.outcome, Outcome::Delivered);
+    assert!(finished.notes[0].contains("not taken out of 111, 333, 444"), "{:?}", finished.notes);
 }

@@ -69,7 +69,7 @@ pub fn render(
     let mut data = Fields::new(personal_data, &mut notes);
     data.put("kind", Some(kind.name().into()));
     data.put("business_event", Some(event.id.to_string().into()));
-    data.put("key", Some(event.key.as_str().into()));
+    data.text("key", Some(&event.key));
     data.put("occurred_at", Some(event.occurred_at.to_string().into()));
     data.text("transaction_id", event.transaction_id.as_deref());
     money(event, kind, &mut data);

@@ -192,6 +192,7 @@ fn the_kind_is_the_one_that_was_frozen() {
 #[test]
 fn personal_data_goes_along_only_when_it_is_asked_for() {
     let mut sale = event("purchase");
+    sale.key = "form/-/live/jane@example.com".into();
     sale.facts.lead_id = Some("jane@example.com".into());
     sale.facts.attribution.utm_content = Some("for jane@example.com".into());
     let jane = contact();
@@ -204,6 +205,7 @@ fn personal_data_goes_along_only_when_it_is_asked_for() {
     assert_eq!(
         done(end).notes,
         [
+            "key was left out: it holds an e-mail address (personal_data = false)",
             "lead_id was left out: it holds an e-mail address (personal_data = false)",
             "utm_content was left out: it holds an e-mail address (personal_data = false)"
         ]
