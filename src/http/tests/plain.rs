@@ -13,7 +13,8 @@ fn start(public_url: Option<&str>) -> (SocketAddr, Arc<Challenges>) {
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let serving = listener::serve(listener, &Setup::default().server, None, handler, std::future::pending());
+        let limits = Setup::default().server;
+        let serving = listener::serve(listener, &limits, None, handler, std::future::pending());
         runtime.block_on(serving).unwrap()
     });
     (address, challenges)

@@ -151,10 +151,12 @@ fn nothing_older_than_tls_1_2_is_spoken() {
     let (files, made) = Files::new();
     let server = Setup { certificate: Some(files.certificate()), ..Setup::default() }.start();
     for version in [1, 2] {
-        // A client that knows TLS 1.0 or 1.1: its version, 32 random bytes, no session, one suite, no compression.
+        // A client that knows TLS 1.0 or 1.1: its version, 32 random bytes, no session, one suite, no compression, and the
+        // signatures that it takes.
         let mut hello = vec![3, version];
         hello.extend([7; 32]);
         hello.extend([0, 0, 2, 0xc0, 0x13, 1, 0]);
+        hello.extend([0, 8, 0, 13, 0, 4, 0, 2, 4, 1]);
         let mut message = vec![22, 3, 1, 0, hello.len() as u8 + 4, 1, 0, 0, hello.len() as u8];
         message.extend(hello);
         let mut stream = server.connect();
@@ -194,7 +196,8 @@ fn without_a_certificate_handshakes_end_in_order() {
     let (_, made) = Files::new();
     let certificate = Certificate::from_authority(Arc::default());
     let server = Setup { certificate: Some(certificate), ..Setup::default() }.start();
-    for protocols in [&[&b"http/1.1"[..]][..], &[], &[b"acme-tls/1"]] {
+    let offers: [&[&[u8]]; 3] = [&[b"http/1.1"], &[], &[b"acme-tls/1"]];
+    for protocols in offers {
         let error = connect(&server, &made, BOTH, protocols).unwrap_err().to_string();
         assert!(error.contains("AccessDenied"), "{error}");
     }

@@ -19,6 +19,10 @@ struct World {
     answer: Arc<Mutex<Option<(u16, &'static str, &'static str)>>>,
     /// While set, requests hang.
     hangs: Arc<AtomicBool>,
+    /// The window in which it suggests to renew; none for an authority that suggests nothing.
+    window: Arc<Mutex<Option<(Timestamp, Timestamp)>>>,
+    /// For which certificates it was asked for a suggestion.
+    suggested: Arc<Mutex<Vec<String>>>,
 }
 
 impl World {
@@ -29,6 +33,8 @@ impl World {
             asked: Arc::default(),
             answer: Arc::default(),
             hangs: Arc::default(),
+            window: Arc::default(),
+            suggested: Arc::default(),
         }
     }
 
@@ -52,7 +58,27 @@ impl World {
     fn keeper_of(&self, config: config::Acme) -> Keeper {
         let (clock, asked, answer) = (Arc::clone(&self.clock), Arc::clone(&self.asked), Arc::clone(&self.answer));
         let hangs = Arc::clone(&self.hangs);
-        let exchange: Exchange = Arc::new(move |_| {
+        let (window, suggested) = (Arc::clone(&self.window), Arc::clone(&self.suggested));
+        let exchange: Exchange = Arc::new(move |request| {
+            if let Some((start, end)) = *window.lock().unwrap() {
+                let mut answer = Response::builder().header("retry-after", "21600");
+                let body = match request.uri().path().strip_prefix("/renewal-info/") {
+                    Some(id) => {
+                        suggested.lock().unwrap().push(id.to_owned());
+                        serde_json::json!({"suggestedWindow": {"start": start.to_string(), "end": end.to_string()}})
+                    }
+                    None if request.uri().path() == "/dir" => serde_json::json!({
+                        "newNonce": "https://ca.example/nonce", "newAccount": "https://ca.example/account",
+                        "newOrder": "https://ca.example/order", "renewalInfo": "https://ca.example/renewal-info",
+                    }),
+                    None => {
+                        answer = answer.status(503);
+                        asked.lock().unwrap().push(clock.now());
+                        serde_json::Value::Null
+                    }
+                };
+                return answer.body(body.to_string().into_bytes()).map_err(|error| error.to_string());
+            }
             asked.lock().unwrap().push(clock.now());
             while hangs.load(Ordering::SeqCst) {
                 std::thread::sleep(Duration::from_millis(1));
@@ -115,6 +141,9 @@ impl World {
         // The clock's own day in UTC.
         params.not_before = rcgen::date_time_ymd(2027, 1, 15);
         params.not_after = rcgen::date_time_ymd(2027, 4, 15);
+        params.use_authority_key_identifier_extension = true;
+        params.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(vec![0xc0, 0xff, 0xee]);
+        params.serial_number = Some(rcgen::SerialNumber::from_slice(&[0xca, 0xfe]));
         let key = rcgen::KeyPair::generate().unwrap();
         let pem = format!("{}{}", params.self_signed(&key).unwrap().pem(), key.serialize_pem());
         StateFolder::new(self.folder.path(), &Self::config().directory).keep_certificate(pem.as_bytes()).unwrap();
@@ -231,6 +260,34 @@ fn a_certificate_on_disk_is_used_and_renewed_in_time() {
         world.until(|| !world.asked().is_empty()).await;
     });
     assert!(keeper.certificate().is_there(), "the old one stays in use");
+}
+
+#[test]
+fn a_moment_that_the_authority_suggests_is_kept_to() {
+    use base64::Engine;
+    let world = World::new();
+    world.put_on_disk(&["a.example"]);
+    let key = rcgen::KeyPair::generate().unwrap().serialize_der();
+    let account = serde_json::json!({
+        "id": "https://ca.example/account/1", "directory": World::config().directory,
+        "key_pkcs8": base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(key),
+    });
+    let account = serde_json::from_value(account).unwrap();
+    StateFolder::new(world.folder.path(), &World::config().directory).keep_account(&account).unwrap();
+    // Sooner than we would: say, since the authority has to revoke it.
+    let (start, end) = (world.clock.now().after(5 * DAY), world.clock.now().after(6 * DAY));
+    *world.window.lock().unwrap() = Some((start, end));
+    let keeper = world.keeper();
+    world.during(&keeper, async {
+        world.until(|| keeper.certificate().standing().renews_at == Some(start)).await;
+        assert_eq!(world.suggested.lock().unwrap()[0], "wP_u.AMr-", "RFC 9773, 4.1");
+        world.pass(4 * DAY, DAY / 4).await;
+        assert_eq!(world.asked().len(), 0);
+        assert!(world.suggested.lock().unwrap().len() > 2, "it may change its mind");
+        world.pass(2 * DAY, DAY / 4).await;
+        world.until(|| !world.asked().is_empty()).await;
+    });
+    assert!(world.asked()[0] >= start);
 }
 
 #[test]
