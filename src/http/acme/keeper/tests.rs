@@ -162,10 +162,14 @@ fn an_authority_that_is_away_is_asked_with_growing_patience() {
     assert_eq!(keeper.certificate().standing().problem(world.clock.now()), None, "nothing was tried yet");
     world.during(&keeper, async {
         world.until(|| world.asked().len() == 1).await;
-        world.pass(Duration::from_secs(40 * 60), Duration::from_secs(20)).await;
+        world
+            .until(|| {
+                world.clock.advance(Duration::from_secs(1));
+                world.asked().len() > 4
+            })
+            .await;
     });
     let gaps = gaps(&world.asked());
-    assert!(gaps.len() >= 3, "{gaps:?}");
     for (at, gap) in gaps.iter().enumerate() {
         assert!(*gap >= 1 << at, "{gaps:?}");
     }
@@ -180,13 +184,13 @@ fn an_authority_that_is_away_is_asked_with_growing_patience() {
 #[test]
 fn a_restart_loop_does_not_hammer_the_authority() {
     let world = World::new();
-    world.during(&world.keeper(), world.until(|| world.asked().len() == 1));
+    let keeper = world.keeper();
+    world.during(&keeper, world.until(|| keeper.certificate().standing().last_error.is_some()));
     for _ in 0..20 {
         let keeper = world.keeper();
         world.during(&keeper, tokio::time::sleep(Duration::from_millis(5)));
     }
-    // The first may have been broken off before its failure was known, which gives one more.
-    assert!(world.asked().len() <= 2, "{:?}", world.asked());
+    assert_eq!(world.asked().len(), 1);
     let keeper = world.keeper();
     assert!(keeper.certificate().standing().failures > 0, "a new process knows of the failures");
 
@@ -283,7 +287,8 @@ fn a_moment_that_the_authority_suggests_is_kept_to() {
         assert_eq!(world.suggested.lock().unwrap()[0], "wP_u.AMr-", "RFC 9773, 4.1");
         world.pass(4 * DAY, DAY / 4).await;
         assert_eq!(world.asked().len(), 0);
-        assert!(world.suggested.lock().unwrap().len() > 2, "it may change its mind");
+        // It may change its mind.
+        world.until(|| world.suggested.lock().unwrap().len() > 1).await;
         world.pass(2 * DAY, DAY / 4).await;
         world.until(|| !world.asked().is_empty()).await;
     });
