@@ -135,7 +135,7 @@ fn said(problem: &Problem) -> String {
 /// Somebody else's words: one line, and not too long.
 fn cut(words: &str) -> String {
     let line: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_DETAIL).collect();
-    line.trim().trim_end_matches('.').to_owned()
+    line.trim_end_matches(|c: char| c == '.' || c.is_whitespace()).trim_start().to_owned()
 }
 
 #[cfg(test)]

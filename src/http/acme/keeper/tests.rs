@@ -188,7 +188,7 @@ fn a_restart_loop_does_not_hammer_the_authority() {
     world.during(&keeper, world.until(|| keeper.certificate().standing().last_error.is_some()));
     for _ in 0..20 {
         let keeper = world.keeper();
-        world.during(&keeper, tokio::time::sleep(Duration::from_millis(5)));
+        world.during(&keeper, async { tokio::time::sleep(Duration::from_millis(5)).await });
     }
     assert_eq!(world.asked().len(), 1);
     let keeper = world.keeper();
