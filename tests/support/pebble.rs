@@ -23,7 +23,9 @@ pub fn free_port() -> u16 {
 pub fn is_installed() -> bool {
     let found = Command::new("pebble").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !found {
-        eprintln!("SKIPPED: certificates are not tested against an authority; `apt-get install pebble` first");
+        // Not by a macro, whose words the test runner keeps to itself.
+        let words = "SKIPPED: certificates are not tested against an authority; `apt-get install pebble` first\n";
+        let _ = std::io::stderr().write_all(words.as_bytes());
     }
     found
 }
