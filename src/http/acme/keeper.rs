@@ -73,12 +73,10 @@ impl Keeper {
     /// Takes up what is on disk below the store's folder. Nothing is asked of anybody yet.
     pub fn new(config: config::Acme, store_folder: &Path, surroundings: Surroundings) -> Self {
         let challenges = Arc::new(Challenges::default());
-        let wish = serde_json::json!([
-            config.domains,
-            config.contact,
-            config.http_listen,
-            config.eab.as_ref().map(|eab| &eab.key_id),
-        ]);
+        let eab = config.eab.as_ref().map(|eab| &eab.key_id);
+        let root = config.ca_root.as_ref().map(|root| root.display().to_string());
+        let reach = (root, config.allow_private_addresses, config.http_listen);
+        let wish = serde_json::json!([config.domains, config.contact, eab, reach]);
         let keeper = Self {
             state: StateFolder::new(store_folder, &config.directory),
             transport: Transport::new(surroundings.exchange, Arc::clone(&surroundings.clock)),

@@ -175,10 +175,9 @@ impl Authority<'_> {
         let mut authorizations = order.authorizations();
         while let Some(authorization) = authorizations.next().await {
             let mut authorization = authorization.map_err(|error| self.failure(&error))?;
-            match authorization.status {
-                AuthorizationStatus::Pending => {}
-                AuthorizationStatus::Valid => continue,
-                _ => continue, // told in full once the order is asked
+            if authorization.status != AuthorizationStatus::Pending {
+                // Proved before; or refused, which is told in full once the order is asked.
+                continue;
             }
             let domain = authorization.identifier().to_string();
             let Some(mut challenge) = authorization.challenge(way.challenge()) else {
