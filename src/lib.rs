@@ -31,7 +31,7 @@
 //! | [`app`] | wiring and lifecycle: starts everything in order, stops it in the opposite one, reloads |
 //! | [`demo`] | rehearsal without an account: sandboxes of the destinations, signed samples, checks that all agree |
 //! | [`operator`] | what a person can ask or wish, answered in rows |
-//! | [`http`] | the only code that names hyper and the server side of rustls: listener, webhooks, health, admin socket |
+//! | [`http`] | the only code that names hyper and the server side of rustls: listener, certificates, webhooks, health, admin socket |
 //! | [`delivery`] | the only code that names ureq: client, lanes, workers, what may be connected to |
 //! | [`alerts`] | troubles, grouped and sent |
 //! | [`store`] | the only code that names redb: tables, versioned records, commands, the writing thread, readers, keeping times |

@@ -86,8 +86,13 @@ const IMPURE: [&str; 16] = [
 ];
 
 /// Crates that only one folder may name.
-const OWNED: [(&str, &[&str]); 4] =
-    [("redb", &["store"]), ("ureq", &["delivery"]), ("hyper", &["http"]), ("tokio_rustls", &["http"])];
+const OWNED: [(&str, &[&str]); 5] = [
+    ("redb", &["store"]),
+    ("ureq", &["delivery"]),
+    ("hyper", &["http"]),
+    ("tokio_rustls", &["http"]),
+    ("instant_acme", &["http"]),
+];
 
 struct Line {
     file: PathBuf,

@@ -7,6 +7,7 @@ use super::commit_news::CommitNews;
 use super::space::Space;
 use crate::delivery::engine::Pulse;
 use crate::http::health::{Check, Condition, HealthReport, HealthView};
+use crate::http::tls::Certificate;
 use crate::platform::clock::SharedClock;
 use crate::store::{StoreReader, Unavailable, Writer};
 
@@ -17,6 +18,7 @@ pub(super) struct Health {
     pub(super) news: Arc<CommitNews>,
     pub(super) clock: SharedClock,
     pub(super) reader: StoreReader,
+    pub(super) certificate: Option<Arc<Certificate>>,
 }
 
 impl Health {
@@ -25,6 +27,19 @@ impl Health {
         let totals = self.reader.snapshot().and_then(|snapshot| snapshot.totals()).unwrap_or_default();
         let named = totals.destinations.iter().map(|(id, counts)| (self.news.name(*id), (counts[0], counts[3])));
         named.collect()
+    }
+
+    /// Webhooks still arrive while a certificate is only about to expire.
+    fn of_certificate(&self) -> Check {
+        let now = self.clock.now();
+        let standing = self.certificate.as_ref().map(|certificate| certificate.standing());
+        let Some((standing, problem)) = standing.and_then(|standing| standing.problem(now).map(|why| (standing, why)))
+        else {
+            return Check::from(Condition::Healthy);
+        };
+        let is_expired = standing.validity.is_none_or(|(_, until)| until <= now);
+        let condition = if is_expired { Condition::Unhealthy } else { Condition::Degraded };
+        Check { condition, detail: Some(problem) }
     }
 
     fn of_destination(pulse: &Pulse, (pending, failed): (u64, u64)) -> Check {
@@ -49,7 +64,7 @@ impl Health {
 impl HealthView for Health {
     fn report(&self) -> HealthReport {
         let webhook_endpoint = match self.ready() {
-            Ok(()) => Check::from(Condition::Healthy),
+            Ok(()) => self.of_certificate(),
             Err(why) => Check { condition: Condition::Unhealthy, detail: Some(why) },
         };
         let database_connection = match self.writer.has_room() {
@@ -83,12 +98,15 @@ impl HealthView for Health {
     }
 
     fn ready(&self) -> Result<(), String> {
-        ready(&self.space, &self.writer)
+        ready(&self.space, &self.writer, self.certificate.as_deref())
     }
 }
 
 /// Whether a signed event would be stored now; else why not, in a sentence that anyone may read.
-pub(super) fn ready(space: &Space, writer: &Writer) -> Result<(), String> {
+pub(super) fn ready(space: &Space, writer: &Writer, certificate: Option<&Certificate>) -> Result<(), String> {
+    if certificate.is_some_and(|certificate| !certificate.is_there()) {
+        return Err("no certificate yet; `tallyhook status` says why".to_owned());
+    }
     if !space.is_enough() {
         return Err("the free disk is below the reserve; nothing is accepted until there is more".to_owned());
     }

@@ -1,6 +1,7 @@
 //! Wiring and lifecycle: opens the store, starts the threads and listeners, and stops them in order. No business rules.
 
 mod books_keeper;
+mod certificate;
 mod commit_news;
 mod door;
 mod health;

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use tokio::sync::watch;
 
 use super::books_keeper::BooksKeeper;
+use super::certificate::{self, CertificateParts};
 use super::commit_news::CommitNews;
 use super::door::WriterDoor;
 use super::health::Health;
@@ -22,8 +23,9 @@ use crate::delivery::client::{Client, ClientOptions, HttpClient, Limits};
 use crate::delivery::connection::{Trust, TrustError};
 use crate::delivery::engine::{self, Engine, EngineError, Surroundings};
 use crate::http::admin::{AdminSocket, BindError};
+use crate::http::certificate::Standing as CertificateStanding;
 use crate::http::health::HealthPages;
-use crate::http::listener;
+use crate::http::listener::{self, Handler};
 use crate::http::rejected::RejectedLog;
 use crate::http::router::Router;
 use crate::http::source_table::SourceTable;
@@ -155,10 +157,9 @@ impl App {
             tracing::warn!(%address, listen = %config.server.listen, "the service manager listens there for us, but the configuration does not");
         }
         let address = listener.local_addr()?;
-        let certificate = match &config.server.tls {
-            config::Tls::Off => None,
-            config::Tls::Files { cert, key } => Some(Certificate::load(cert, key)?),
-        };
+        let folder = config.store.path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
+        let CertificateParts { certificate, keeper, plain } =
+            CertificateParts::prepare(&config.server, &folder, &parts)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .max_blocking_threads(32)
@@ -191,7 +192,6 @@ impl App {
         // After a crash nothing is sent before one commit has succeeded: what was sent before could else be sent again and again.
         writer.run(Command::Touch)?;
 
-        let folder = config.store.path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
         let space = Arc::new(Space::new(Arc::clone(&parts.disk), folder, config.store.reserve));
         let surroundings = Surroundings {
             reader: store.reader(),
@@ -216,7 +216,7 @@ impl App {
         }
         drop(snapshot);
         let stopping = Arc::new(AtomicBool::new(false));
-        let chores = start_chores(&ChoreParts {
+        let mut chores = start_chores(&ChoreParts {
             settler: Arc::clone(&settler),
             space: Arc::clone(&space),
             alerts: alerts.clone(),
@@ -227,7 +227,7 @@ impl App {
                 rejected: Arc::clone(&rejected),
                 stopping: Arc::clone(&stopping),
                 reader: store.reader(),
-                alerts,
+                alerts: alerts.clone(),
                 news: Arc::clone(&news),
             },
             surroundings: surroundings.clone(),
@@ -239,6 +239,7 @@ impl App {
             news: Arc::clone(&news),
             clock: Arc::clone(&parts.clock),
             reader: store.reader(),
+            certificate: certificate.clone(),
         };
         let health = Arc::new(HealthPages::new(Arc::new(view), config.health.clone()));
         let door = Arc::new(WriterDoor { writer: writer.clone(), space: Arc::clone(&space) });
@@ -258,14 +259,16 @@ impl App {
             news: Arc::clone(&news),
             writer: writer.clone(),
             space: Arc::clone(&space),
+            certificate: certificate.clone(),
         });
+        let clock = Arc::clone(&parts.clock);
         let configured = configured(&config, &trust, &parts.clock);
         let desk =
             Desk::new(store.reader(), writer.clone(), Arc::clone(&parts.clock), parts.disk, configured, Some(live));
 
         let (stop_listening, stop_seen) = watch::channel(false);
         let admin = AdminSocket::bind(&config.admin.socket)?;
-        let serving = vec![
+        let mut serving = vec![
             runtime.spawn(serve_public(
                 listener,
                 config.server.clone(),
@@ -278,9 +281,20 @@ impl App {
                 desk.clone(),
                 Arc::clone(&health),
                 config.server.drain_timeout,
-                stopped(stop_seen),
+                stopped(stop_seen.clone()),
             )),
         ];
+        if let Some((listener, handler)) = plain {
+            let stop = stopped(stop_seen.clone());
+            serving.push(runtime.spawn(serve_public(listener, config.server.clone(), None, handler, stop)));
+        }
+        if let Some(keeper) = keeper {
+            chores.push(certificate::keep(keeper, runtime.handle().clone(), stopped(stop_seen.clone()))?);
+        }
+        if let Some(certificate) = &certificate {
+            let watch = certificate::watch(Arc::clone(certificate), alerts, clock, stopped(stop_seen));
+            serving.push(runtime.spawn(watch));
+        }
         Ok(Self {
             config: Mutex::new(config),
             runtime,
@@ -443,14 +457,14 @@ async fn stopped(mut seen: watch::Receiver<bool>) {
     let _ = seen.wait_for(|stop| *stop).await;
 }
 
-async fn serve_public(
+async fn serve_public<H: Handler>(
     listener: TcpListener,
     server: config::Server,
     certificate: Option<Arc<Certificate>>,
-    router: Arc<Router>,
+    handler: Arc<H>,
     stop: impl Future<Output = ()>,
 ) {
-    match listener::serve(listener, &server, certificate, router, stop).await {
+    match listener::serve(listener, &server, certificate, handler, stop).await {
         Ok(stopped) if stopped.unfinished > 0 => {
             tracing::warn!(connections = stopped.unfinished, "cut after the time for finishing was over");
         }
@@ -477,6 +491,7 @@ struct LiveParts {
     news: Arc<CommitNews>,
     writer: Writer,
     space: Arc<Space>,
+    certificate: Option<Arc<Certificate>>,
 }
 
 impl Live for LiveParts {
@@ -495,6 +510,10 @@ impl Live for LiveParts {
     }
 
     fn ready(&self) -> Result<(), String> {
-        super::health::ready(&self.space, &self.writer)
+        super::health::ready(&self.space, &self.writer, self.certificate.as_deref())
+    }
+
+    fn certificate(&self) -> Option<CertificateStanding> {
+        self.certificate.as_ref().map(|certificate| certificate.standing())
     }
 }

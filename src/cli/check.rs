@@ -46,8 +46,14 @@ impl Check {
 /// How the world reaches a configured tallyhook.
 pub(super) fn public_base(config: &Config) -> String {
     config.server.public_url.clone().unwrap_or_else(|| {
-        let scheme = if config.server.tls == Tls::Off { "http" } else { "https" };
-        format!("{scheme}://{}", config.server.listen)
+        let listen = config.server.listen;
+        match &config.server.tls {
+            Tls::Off => format!("http://{listen}"),
+            Tls::Acme(acme) => {
+                format!("https://{}", acme.domains.first().map_or_else(|| listen.to_string(), Clone::clone))
+            }
+            Tls::Files { .. } => format!("https://{listen}"),
+        }
     })
 }
 
@@ -86,7 +92,15 @@ fn summary(config: &Config) -> Value {
         "ok": true,
         "file": config.file.as_deref().map(path),
         "listen": config.server.listen.to_string(),
-        "tls": if config.server.tls == Tls::Off { "off" } else { "files" },
+        "tls": config.server.tls.mode(),
+        "domains": match &config.server.tls {
+            Tls::Acme(acme) => json!(acme.domains),
+            _ => Value::Null,
+        },
+        "authority": match &config.server.tls {
+            Tls::Acme(acme) => json!(acme.directory),
+            _ => Value::Null,
+        },
         "store": path(&config.store.path),
         "admin_socket": path(&config.admin.socket),
         "sources": config.sources.iter().map(source).collect::<Vec<_>>(),
@@ -105,6 +119,9 @@ fn page(config: &Config, summary: &Value, out: &mut dyn Write) -> std::io::Resul
     let origin = config.file.as_deref().map_or("the environment alone".to_owned(), path);
     writeln!(out, "ok: {origin}")?;
     writeln!(out, "listens on {}, TLS {}", text(&summary["listen"]), text(&summary["tls"]))?;
+    if summary["domains"].is_array() {
+        writeln!(out, "certificate for {} from {}", words(&summary["domains"]), text(&summary["authority"]))?;
+    }
     writeln!(out, "store {}, admin socket {}", text(&summary["store"]), text(&summary["admin_socket"]))?;
     for source in summary["sources"].as_array().into_iter().flatten() {
         writeln!(out, "source {} ({}): {}", text(&source["name"]), text(&source["kind"]), text(&source["url"]))?;

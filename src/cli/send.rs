@@ -139,6 +139,7 @@ impl Route {
     fn new(config: &Config, url: Option<&str>, source: &str, clock: &SharedClock) -> Result<Self, Failure> {
         let own_certificates = match &config.server.tls {
             Tls::Files { cert, .. } => fs::read(cert).ok(),
+            Tls::Acme(acme) => acme.ca_root.as_ref().and_then(|root| fs::read(root).ok()),
             Tls::Off => None,
         };
         // A certificate of an authority of one's own is believed: it is our own listener's.
@@ -160,6 +161,10 @@ impl Route {
         let base = match &config.server.tls {
             Tls::Off => format!("http://{}", std::net::SocketAddr::new(here, listen.port())),
             Tls::Files { .. } => format!("https://{}:{}", public_host(config), listen.port()),
+            Tls::Acme(acme) => {
+                let host = acme.domains.first().cloned().unwrap_or_else(|| public_host(config));
+                format!("https://{host}:{}", listen.port())
+            }
         };
         let names = Names::new(Arc::clone(clock), move |_| Ok(vec![here]));
         let client = HttpClient::with_names(trust, options, names, Arc::clone(clock));

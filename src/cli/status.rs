@@ -79,6 +79,24 @@ fn page(row: &Value, out: &mut dyn Write) -> io::Result<()> {
         let (browser, derived) = (field(ids, "browser"), field(ids, "derived"));
         writeln!(out, "GA4 client ids of sales: {browser} from a browser, {derived} derived")?;
     }
+    let certificate = &row["certificate"];
+    if certificate["expires_at"].is_string() {
+        let names: Vec<String> =
+            certificate["names"].as_array().into_iter().flatten().filter_map(Value::as_str).map(plain).collect();
+        write!(out, "certificate for {}: expires {}", names.join(", "), moment(certificate, "expires_at"))?;
+        match certificate["renews_at"].is_string() {
+            true => writeln!(out, ", renewed by itself from {} on", moment(certificate, "renews_at"))?,
+            false => writeln!(out)?,
+        }
+        if certificate["last_error"].is_string() {
+            writeln!(
+                out,
+                "  the last try at {}: {}",
+                moment(certificate, "last_error_at"),
+                field(certificate, "last_error")
+            )?;
+        }
+    }
     let store = &row["store"];
     writeln!(out, "store: {} of data in a file of {}", bytes(&store["data_bytes"]), bytes(&store["file_bytes"]))
 }
@@ -126,7 +144,12 @@ mod tests {
         assert!(shown(&row).contains("NEXT ATTEMPT"));
         row["problems"] = json!(["crm is held", "1 delivery to ga4 failed"]);
         row["running"] = json!(false);
+        row["certificate"] = json!({
+            "names": ["a.example", "b.example"], "expires_at": "2026-12-24T10:00:00.000Z", "renews_at": "2026-11-24T10:00:00.000Z",
+        });
+        let line = "certificate for a.example, b.example: expires 2026-12-24 10:00:00, renewed by itself from 2026-11-24 10:00:00 on";
         let page = shown(&row);
+        assert!(page.contains(line), "{page}");
         assert!(page.starts_with("2 things need you, the worst first"), "{page}");
         assert_eq!(page.lines().nth(1), Some("! crm is held"));
     }

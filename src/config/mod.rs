@@ -17,6 +17,7 @@ mod sample;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tls;
 mod value;
 mod variables;
 
@@ -114,6 +115,76 @@ pub enum Tls {
         /// The private key, PEM.
         key: PathBuf,
     },
+    /// Fetched from an authority and renewed by itself (RFC 8555).
+    Acme(Box<Acme>),
+}
+
+impl Tls {
+    /// The mode as the configuration names it.
+    pub const fn mode(&self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Files { .. } => "files",
+            Self::Acme(_) => "acme",
+        }
+    }
+}
+
+/// Where certificates are fetched, and for which names.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Acme {
+    /// The names in the certificate, in lower case; one at least.
+    pub domains: Vec<String>,
+    /// Where the authority may write to; an e-mail address.
+    pub contact: Option<String>,
+    /// The authority's directory (RFC 8555, 7.1.1).
+    pub directory: String,
+    /// The root of the authority's own web certificate, PEM; none for the usual ones.
+    pub ca_root: Option<PathBuf>,
+    /// The customer that the account belongs to.
+    pub eab: Option<ExternalAccount>,
+    /// Where plain HTTP is answered: the authority's question, and redirects.
+    pub http_listen: Option<SocketAddr>,
+    /// How long to wait after the first failure.
+    pub retry: Duration,
+    /// Whether the authority may be at a private or link-local address.
+    pub allow_private_addresses: bool,
+}
+
+/// The contact is personal data.
+impl std::fmt::Debug for Acme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Acme")
+            .field("domains", &self.domains)
+            .field("directory", &self.directory)
+            .field("ca_root", &self.ca_root)
+            .field("eab", &self.eab.as_ref().map(|eab| eab.key_id.as_str()))
+            .field("http_listen", &self.http_listen)
+            .field("retry", &self.retry)
+            .field("allow_private_addresses", &self.allow_private_addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+/// External account binding (RFC 8555, 7.3.4).
+#[derive(Clone, PartialEq, Eq)]
+pub struct ExternalAccount {
+    /// The key's id.
+    pub key_id: String,
+    /// The key.
+    pub hmac_key: zeroize::Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for ExternalAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExternalAccount").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
+}
+
+/// A key in base64url, with or without padding, as authorities show it.
+fn decode_hmac_key(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()
 }
 
 /// The operator's door.

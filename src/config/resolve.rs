@@ -1,7 +1,5 @@
 //! From the parsed file to the [`Config`]: the tables with a fixed name, and the rules between them.
 
-use std::fs;
-use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,11 +7,11 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::definitions::{LATER, LISTEN_WITH_FILES, LISTEN_WITHOUT_TLS, SECTIONS};
+use super::definitions::{LATER, LISTEN_WITH_TLS, LISTEN_WITHOUT_TLS, SECTIONS};
 use super::kinds::{ALERTS, DESTINATIONS, SOURCES};
 use super::problem::Wrong;
 use super::reader::{Place, Reader, Section, join};
-use super::{Admin, Alerting, Config, Health, Log, Retention, Server, Store, Tls, named};
+use super::{Admin, Alerting, Config, Health, Log, Retention, Server, Store, Tls, named, tls};
 
 /// Tables of later versions.
 const LATER_TABLES: [&str; 1] = ["leads"];
@@ -70,8 +68,8 @@ fn unknown_tables(reader: &Reader<'_>, root: &DeTable<'_>) {
 }
 
 fn server(section: &Section<'_>) -> Server {
-    let tls = tls(&section.table("tls"));
-    let case = if tls == Tls::Off { LISTEN_WITHOUT_TLS } else { LISTEN_WITH_FILES };
+    let tls = tls::read(&section.table("tls"));
+    let case = if tls == Tls::Off { LISTEN_WITHOUT_TLS } else { LISTEN_WITH_TLS };
     let listen: Option<SocketAddr> = section.find_in_case("listen", case);
     if let Some(listen) = listen
         && !section.gives("tls")
@@ -80,7 +78,8 @@ fn server(section: &Section<'_>) -> Server {
         section.reader.warn(
             &section.place_of("listen"),
             Wrong::new("webhooks arrive here without TLS").but(
-                "give server.tls mode = \"files\" with a certificate, or mode = \"off\" when a proxy ends TLS before",
+                "give server.tls mode = \"acme\" with domains, mode = \"files\" with a certificate, or mode = \"off\" when a proxy \
+                 ends TLS before",
             ),
         );
     }
@@ -98,68 +97,14 @@ fn server(section: &Section<'_>) -> Server {
         max_bytes_in_flight: section.get("max_bytes_in_flight"),
         drain_timeout: section.get("drain_timeout"),
     };
+    if let Tls::Acme(acme) = &server.tls {
+        tls::agrees_with_public_url(section, acme, server.public_url.as_deref());
+    }
     if server.max_bytes_in_flight > 0 && server.max_body > server.max_bytes_in_flight {
         let name = if section.gives("max_bytes_in_flight") { "max_bytes_in_flight" } else { "max_body" };
         section.report(name, Wrong::new("leaves no room for one body: max_body is larger than max_bytes_in_flight"));
     }
     server
-}
-
-fn tls(section: &Section<'_>) -> Tls {
-    let mode: Option<String> = section.find("mode");
-    let cert: Option<PathBuf> = section.find("cert");
-    let key: Option<PathBuf> = section.find("key");
-    match mode.as_deref() {
-        Some("files") => {
-            for (name, path, marks) in [
-                ("cert", &cert, ["-----BEGIN CERTIFICATE-----"].as_slice()),
-                (
-                    "key",
-                    &key,
-                    [
-                        "-----BEGIN PRIVATE KEY-----",
-                        "-----BEGIN RSA PRIVATE KEY-----",
-                        "-----BEGIN EC PRIVATE KEY-----",
-                    ]
-                    .as_slice(),
-                ),
-            ] {
-                match path {
-                    Some(path) => check_pem(section, name, path, marks),
-                    None if section.gives(name) => {}
-                    None => section.report(name, Wrong::new("is missing: mode = \"files\" needs cert and key")),
-                }
-            }
-            Tls::Files { cert: cert.unwrap_or_default(), key: key.unwrap_or_default() }
-        }
-        Some(mode) => {
-            for name in ["cert", "key"].into_iter().filter(|name| section.gives(name)) {
-                section.report(
-                    name,
-                    Wrong::new(format!("is of no use with mode = {mode:?}"))
-                        .but("write mode = \"files\", or leave it out"),
-                );
-            }
-            Tls::Off
-        }
-        None => Tls::Off,
-    }
-}
-
-/// A certificate chain of any length fits.
-const LONGEST_PEM: u64 = 1 << 20;
-
-fn check_pem(section: &Section<'_>, name: &str, path: &Path, marks: &[&str]) {
-    let mut text = Vec::new();
-    if let Err(error) = fs::File::open(path).and_then(|file| file.take(LONGEST_PEM).read_to_end(&mut text)) {
-        section.report(name, Wrong::new(format!("the file {} cannot be read: {error}", path.display())));
-        return;
-    }
-    let text = zeroize::Zeroizing::new(text);
-    if !marks.iter().any(|mark| text.windows(mark.len()).any(|window| window == mark.as_bytes())) {
-        let what = if name == "cert" { "certificate" } else { "unencrypted private key" };
-        section.report(name, Wrong::new(format!("the file {} holds no {what} in PEM", path.display())));
-    }
 }
 
 /// The operator's door.

@@ -91,6 +91,47 @@ impl HttpClient {
         Self { agent: Agent::with_parts(config, connector, resolver), clock }
     }
 
+    /// Sends any request and gives the whole answer back, header and all, its body cut at [`LONGEST_BODY`]: for a protocol that
+    /// lives in its header (ACME), where [`Client::send`] only keeps what destinations read.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub fn exchange(
+        &self,
+        request: http::Request<Vec<u8>>,
+        limits: &Limits,
+    ) -> Result<http::Response<Vec<u8>>, NoAnswer> {
+        let host = shown_host(request.uri());
+        let (head, body) = request.into_parts();
+        let answer = self.run(http::Request::from_parts(head, body.as_slice()), &host, limits)?;
+        let (head, body) = answer.into_parts();
+        let mut bytes = Vec::new();
+        match body.into_reader().take(LONGEST_BODY).read_to_end(&mut bytes) {
+            Ok(_) => Ok(http::Response::from_parts(head, bytes)),
+            Err(error) => {
+                let cause = unknown_cause(&Error::from(error), limits);
+                Err(NoAnswer::Unknown(format!("{host} answered {}, but then {cause}", head.status.as_u16())))
+            }
+        }
+    }
+
+    fn run(
+        &self,
+        request: http::Request<&[u8]>,
+        host: &str,
+        limits: &Limits,
+    ) -> Result<http::Response<Body>, NoAnswer> {
+        let timeout = Some(limits.timeout);
+        connection::begin_request();
+        let answer = if request.body().is_empty() && matches!(request.method().as_str(), "GET" | "HEAD") {
+            let request = request.map(|_| ());
+            self.agent.run(self.agent.configure_request(request).timeout_global(timeout).build())
+        } else {
+            self.agent.run(self.agent.configure_request(request).timeout_global(timeout).build())
+        };
+        answer.map_err(|error| no_answer(&error, host, limits))
+    }
+
     fn read_answer(&self, response: http::Response<Body>, host: &str, limits: &Limits) -> Reply {
         let status = response.status().as_u16();
         let retry_after = response
@@ -145,18 +186,8 @@ impl Client for HttpClient {
             head = head.header(*name, value);
         }
         let unsendable = |_| NoAnswer::Broken(format!("a header field for {host} holds characters that can't be sent"));
-        connection::begin_request();
-        let answer = if request.body.is_empty() && request.method == crate::destinations::Method::Get {
-            let call = head.body(()).map_err(unsendable)?;
-            self.agent.run(self.agent.configure_request(call).timeout_global(Some(limits.timeout)).build())
-        } else {
-            let call = head.body(request.body.as_slice()).map_err(unsendable)?;
-            self.agent.run(self.agent.configure_request(call).timeout_global(Some(limits.timeout)).build())
-        };
-        match answer {
-            Ok(response) => self.read_answer(response, &host, limits),
-            Err(error) => Err(no_answer(&error, &host, limits)),
-        }
+        let call = head.body(request.body.as_slice()).map_err(unsendable)?;
+        self.read_answer(self.run(call, &host, limits)?, &host, limits)
     }
 
     fn shutdown(&self) {

@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use super::acme::challenges::PROTOCOL;
 use super::connection::{self, Stage, Waits};
 use super::tls::Certificate;
 use crate::config;
@@ -159,6 +161,10 @@ impl<H: Handler> Connections<H> {
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else { return self.drive(stream, peer).await };
         match tokio::time::timeout(self.handshake_timeout, tls.accept(stream)).await {
+            // RFC 8737, 3: an authority that checks a name has seen all it wants to see.
+            Ok(Ok(mut stream)) if stream.get_ref().1.alpn_protocol() == Some(PROTOCOL) => {
+                let _ = tokio::time::timeout(self.handshake_timeout, stream.shutdown()).await;
+            }
             Ok(Ok(stream)) => self.drive(stream, peer).await,
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake took too long"),

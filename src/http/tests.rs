@@ -34,6 +34,7 @@ mod admin;
 mod answers;
 mod bad_input;
 mod limits;
+mod plain;
 mod stopping;
 mod transport;
 

@@ -1,4 +1,4 @@
-//! Transport security from a certificate and key in files, read again when they change.
+//! Transport security: the certificate that is shown, from files that are read again when they change, or from an authority.
 
 use std::fs;
 use std::io;
@@ -13,6 +13,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
+use super::acme::challenges::{Challenges, PROTOCOL};
+use super::certificate::{Facts, Standing};
 use crate::platform::crypto::crypto_provider;
 
 /// How often the files are looked at.
@@ -58,11 +60,32 @@ pub enum TlsError {
 /// A certificate with its key, as it is now. The same for every name a client asks for.
 #[derive(Debug)]
 pub struct Certificate {
-    cert: PathBuf,
-    key: PathBuf,
-    current: RwLock<Arc<CertifiedKey>>,
-    /// The state of the files when they were last read, whatever came of it.
-    read: Mutex<Fingerprint>,
+    origin: Origin,
+    current: RwLock<Option<Shown>>,
+}
+
+/// What clients are shown.
+#[derive(Clone, Debug)]
+struct Shown {
+    key: Arc<CertifiedKey>,
+    facts: Option<Facts>,
+}
+
+#[derive(Debug)]
+enum Origin {
+    Files {
+        cert: PathBuf,
+        key: PathBuf,
+        /// The state of the files when they were last read, whatever came of it.
+        read: Mutex<Fingerprint>,
+    },
+    Authority {
+        challenges: Arc<Challenges>,
+        /// What its keeper has to say.
+        news: RwLock<Standing>,
+        /// Asks its keeper to try at once.
+        wish: tokio::sync::Notify,
+    },
 }
 
 /// When and how long each file was; none where it could not be seen.
@@ -76,37 +99,86 @@ impl Certificate {
     /// When a file can't be read, is not what it should be, or the key is not the certificate's.
     pub fn load(cert: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
         // Taken before reading, so that a change meanwhile is seen by the next look.
-        let read = Fingerprint::take(cert, key);
-        let current = read_pair(cert, key)?;
-        Ok(Arc::new(Self {
-            cert: cert.to_owned(),
-            key: key.to_owned(),
-            current: RwLock::new(Arc::new(current)),
-            read: Mutex::new(read),
-        }))
+        let read = Mutex::new(Fingerprint::take(cert, key));
+        let current = Shown::new(read_pair(cert, key)?);
+        let origin = Origin::Files { cert: cert.to_owned(), key: key.to_owned(), read };
+        Ok(Arc::new(Self { origin, current: RwLock::new(Some(current)) }))
     }
 
-    /// Reads the files again. When the new pair is bad the old one stays in use.
+    /// None yet: to be [`Self::show`]n by who fetches it. Until then handshakes are refused, but for those by which the authority
+    /// checks a name.
+    pub fn from_authority(challenges: Arc<Challenges>) -> Arc<Self> {
+        let news = RwLock::new(Standing { mode: "acme", ..Standing::default() });
+        let origin = Origin::Authority { challenges, news, wish: tokio::sync::Notify::new() };
+        Arc::new(Self { origin, current: RwLock::new(None) })
+    }
+
+    /// Uses a certificate from now on.
+    pub(super) fn show(&self, key: CertifiedKey) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Shown::new(key));
+    }
+
+    /// What the keeper of an authority's certificate has to say.
+    pub(super) fn tell(&self, standing: Standing) {
+        if let Origin::Authority { news, .. } = &self.origin {
+            *news.write().unwrap_or_else(PoisonError::into_inner) = standing;
+        }
+    }
+
+    /// Resolves when somebody wishes for a try at once.
+    pub(super) async fn wished(&self) {
+        match &self.origin {
+            Origin::Authority { wish, .. } => wish.notified().await,
+            Origin::Files { .. } => std::future::pending().await,
+        }
+    }
+
+    /// How it is.
+    pub fn standing(&self) -> Standing {
+        let shown = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let validity = |facts: &Facts| (facts.not_before, facts.not_after);
+        match &self.origin {
+            Origin::Authority { news, .. } => news.read().unwrap_or_else(PoisonError::into_inner).clone(),
+            Origin::Files { .. } => {
+                let facts = shown.and_then(|shown| shown.facts);
+                let names = facts.as_ref().map(|facts| facts.names.clone()).unwrap_or_default();
+                Standing { mode: "files", names, validity: facts.as_ref().map(validity), ..Standing::default() }
+            }
+        }
+    }
+
+    /// Whether there is one, so that clients can connect.
+    pub fn is_there(&self) -> bool {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Reads the files again; when the new pair is bad the old one stays in use. One from an authority is asked for at once, if
+    /// there is anything to ask for.
     ///
     /// # Errors
     /// What is wrong with the new pair.
     pub fn reload(&self) -> Result<(), TlsError> {
-        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Fingerprint::take(&self.cert, &self.key);
-        let fresh = read_pair(&self.cert, &self.key)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        match &self.origin {
+            Origin::Files { cert, key, read } => {
+                *read.lock().unwrap_or_else(PoisonError::into_inner) = Fingerprint::take(cert, key);
+                self.show(read_pair(cert, key)?);
+            }
+            Origin::Authority { wish, .. } => wish.notify_one(),
+        }
         Ok(())
     }
 
     /// Reads the files again if they changed since they were last read, and logs what came of it, once per change. True when
     /// a new pair is in use.
     pub fn reload_if_changed(&self) -> bool {
-        let now = Fingerprint::take(&self.cert, &self.key);
-        if *self.read.lock().unwrap_or_else(PoisonError::into_inner) == now {
+        let Origin::Files { cert, key, read } = &self.origin else { return false };
+        let now = Fingerprint::take(cert, key);
+        if *read.lock().unwrap_or_else(PoisonError::into_inner) == now {
             return false;
         }
         match self.reload() {
             Ok(()) => {
-                tracing::info!(cert = %self.cert.display(), "certificate changed; the new one is in use");
+                tracing::info!(cert = %cert.display(), "certificate changed; the new one is in use");
                 true
             }
             Err(error) => {
@@ -120,13 +192,15 @@ impl Certificate {
     pub async fn watch(self: &Arc<Self>) {
         loop {
             tokio::time::sleep(WATCH_PERIOD).await;
-            let certificate = Arc::clone(self);
-            // Files may be slow to read, and connections must not wait for them.
-            let _ = tokio::task::spawn_blocking(move || certificate.reload_if_changed()).await;
+            if matches!(self.origin, Origin::Files { .. }) {
+                let certificate = Arc::clone(self);
+                // Files may be slow to read, and connections must not wait for them.
+                let _ = tokio::task::spawn_blocking(move || certificate.reload_if_changed()).await;
+            }
         }
     }
 
-    /// TLS 1.2 and 1.3 with this certificate, for HTTP/1.1 only.
+    /// TLS 1.2 and 1.3 with this certificate, for HTTP/1.1 only, and for an authority's questions where one is asked.
     ///
     /// # Errors
     /// When the cryptography lacks what these versions need.
@@ -136,11 +210,22 @@ impl Certificate {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(Resolver(Arc::clone(self))));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        if matches!(self.origin, Origin::Authority { .. }) {
+            config.alpn_protocols.push(PROTOCOL.to_vec());
+        }
         Ok(Arc::new(config))
     }
 
-    fn current(&self) -> Arc<CertifiedKey> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    fn current(&self) -> Option<Arc<CertifiedKey>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.as_ref().map(|shown| Arc::clone(&shown.key))
+    }
+}
+
+impl Shown {
+    fn new(key: CertifiedKey) -> Self {
+        let facts = key.end_entity_cert().ok().and_then(|certificate| Facts::read(certificate));
+        Self { key: Arc::new(key), facts }
     }
 }
 
@@ -148,8 +233,13 @@ impl Certificate {
 struct Resolver(Arc<Certificate>);
 
 impl ResolvesServerCert for Resolver {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.current())
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        // RFC 8737, 3: whoever offers this protocol is an authority, and nobody else gets its answer.
+        let is_question = hello.alpn().is_some_and(|mut offered| offered.any(|protocol| protocol == PROTOCOL));
+        match &self.0.origin {
+            Origin::Authority { challenges, .. } if is_question => challenges.certificate(hello.server_name()?),
+            _ => self.0.current(),
+        }
     }
 }
 
@@ -220,7 +310,7 @@ mod tests {
     }
 
     fn shown(certificate: &Certificate) -> Vec<u8> {
-        certificate.current().end_entity_cert().unwrap().to_vec()
+        certificate.current().unwrap().end_entity_cert().unwrap().to_vec()
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::pages::one;
 use super::reading::time;
 use super::rejected::{self, Found};
 use crate::http::admin::{OperatorError, OperatorRows};
+use crate::http::certificate::Standing;
 use crate::http::rejected::RejectedFilter;
 use crate::model::delivery::STATE_NAMES;
 use crate::model::totals::Totals;
@@ -51,10 +52,27 @@ pub(super) fn status(desk: &Desk) -> Result<OperatorRows, OperatorError> {
         "deliveries": deliveries,
         "sources": sources(desk, &totals, &refused),
         "destinations": destinations.into_iter().map(|described| described.row).collect::<Vec<_>>(),
+        "certificate": desk.live.as_ref().and_then(|live| live.certificate()).map(|standing| certificate(&standing)),
         "store": {"data_bytes": snapshot.stored_bytes().map_err(broken)?, "file_bytes": file_bytes},
         "ga4_client_ids": {"browser": totals.ga4_with_client_id, "derived": totals.ga4_synthetic},
         "at": time(desk.clock.now()),
     })))
+}
+
+/// The certificate, as far as it concerns people.
+fn certificate(standing: &Standing) -> Value {
+    let (error_at, error) = standing.last_error.clone().unzip();
+    json!({
+        "mode": standing.mode,
+        "names": standing.names,
+        "not_before": standing.validity.map(|(from, _)| time(from)),
+        "expires_at": standing.validity.map(|(_, until)| time(until)),
+        "renews_at": standing.renews_at.map(time),
+        "failures": standing.failures,
+        "last_error": error,
+        "last_error_at": error_at.map(time),
+        "next_try_at": standing.next_try_at.map(time),
+    })
 }
 
 /// Every source that is configured or ever sent something.
@@ -85,7 +103,13 @@ fn problems(
     totals: &Totals,
 ) -> Result<Vec<String>, OperatorError> {
     let mut problems = Vec::new();
-    problems.extend(not_taking(desk));
+    let certificate = desk.live.as_ref().and_then(|live| live.certificate());
+    let certificate_problem = certificate.as_ref().and_then(|standing| standing.problem(desk.clock.now()));
+    // That it is not there is a reason why nothing is taken, and told in full below.
+    if certificate.is_none_or(|standing| standing.is_there()) || certificate_problem.is_none() {
+        problems.extend(not_taking(desk));
+    }
+    problems.extend(certificate_problem);
     for described in destinations {
         problems.extend(standing_problem(described));
         problems.extend(failed_problem(described));

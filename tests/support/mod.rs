@@ -5,6 +5,7 @@
 pub mod daemon;
 pub mod events;
 pub mod http;
+pub mod pebble;
 
 use std::time::{Duration, Instant};
 

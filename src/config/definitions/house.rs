@@ -3,8 +3,8 @@
 use super::{Check, DAY, Form, HOUR, Key, LATER, MOMENT, Preset, SectionDefinition, Shape, Wrong, any};
 use std::time::Duration;
 
-/// The case of `server.listen` in which TLS comes from files.
-pub(in crate::config) const LISTEN_WITH_FILES: &str = "with certificates from files";
+/// The case of `server.listen` in which TLS ends here.
+pub(in crate::config) const LISTEN_WITH_TLS: &str = "with TLS";
 /// The case of `server.listen` without TLS.
 pub(in crate::config) const LISTEN_WITHOUT_TLS: &str = "without TLS";
 
@@ -30,7 +30,7 @@ const SERVER: &[Key] = &[
     Key {
         name: "listen",
         form: Form::Listen,
-        preset: Preset::Depends(&[(LISTEN_WITH_FILES, "\"0.0.0.0:443\""), (LISTEN_WITHOUT_TLS, "\"127.0.0.1:8080\"")]),
+        preset: Preset::Depends(&[(LISTEN_WITH_TLS, "\"0.0.0.0:443\""), (LISTEN_WITHOUT_TLS, "\"127.0.0.1:8080\"")]),
         doc: "Address and port.",
     },
     Key {
@@ -96,16 +96,14 @@ const SERVER: &[Key] = &[
     Key { name: "tls", form: Form::Table(TLS), preset: Preset::Unset(""), doc: "Transport security." },
 ];
 
-/// What belongs to certificates fetched by ACME, which a later version does.
-const ACME: Form = Form::Refused("belongs to mode = \"acme\", which is not available in this version");
-
 const TLS: &[Key] = &[
     Key {
         name: "mode",
-        form: Form::Choice(&["off", "files"], &["acme"]),
+        form: Form::Choice(&["off", "files", "acme"], &[]),
         preset: Preset::Default("\"off\""),
-        doc: "\"files\": TLS with the certificate below, read again when it changes. \"off\": plain HTTP, behind a proxy that ends \
-              TLS, or for tests.",
+        doc: "\"acme\": TLS with a certificate that is fetched and renewed by itself (RFC 8555), from Let's Encrypt unless told \
+              otherwise; this agrees to the authority's terms of service. \"files\": TLS with the certificate in cert and key, read \
+              again when it changes. \"off\": plain HTTP, behind a proxy that ends TLS, or for tests.",
     },
     Key {
         name: "cert",
@@ -119,11 +117,122 @@ const TLS: &[Key] = &[
         preset: Preset::Unset("\"/etc/letsencrypt/live/hooks.example.com/privkey.pem\""),
         doc: "Its private key, PEM.",
     },
-    Key { name: "domains", form: ACME, preset: Preset::Unset(""), doc: "" },
-    Key { name: "contact", form: ACME, preset: Preset::Unset(""), doc: "" },
-    Key { name: "directory", form: ACME, preset: Preset::Unset(""), doc: "" },
-    Key { name: "ca_root", form: ACME, preset: Preset::Unset(""), doc: "" },
+    Key {
+        name: "domains",
+        form: Form::Texts(DOMAIN),
+        preset: Preset::Unset("[\"hooks.example.com\"]"),
+        doc: "For mode = \"acme\": the names in the certificate. Each must lead to this server, on port 443 (TLS-ALPN-01).",
+    },
+    Key {
+        name: "contact",
+        form: Form::Text(CONTACT),
+        preset: Preset::Unset("\"you@example.com\""),
+        doc: "Where the authority may write to when something is wrong with the certificate.",
+    },
+    Key {
+        name: "staging",
+        form: Form::Flag,
+        preset: Preset::Default("false"),
+        doc: "Rehearse with Let's Encrypt's staging authority: generous limits, and certificates that nobody trusts.",
+    },
+    Key {
+        name: "directory",
+        form: Form::Url(Shape::Base),
+        preset: Preset::Unset("\"https://acme.zerossl.com/v2/DV90\""),
+        doc: "The directory of another authority.",
+    },
+    Key {
+        name: "ca_root",
+        form: Form::Path,
+        preset: Preset::Unset("\"/etc/tallyhook/ca.pem\""),
+        doc: "The root that signed the authority's own web certificate, PEM, when it is a private or a test authority.",
+    },
+    Key {
+        name: "http_listen",
+        form: Form::Listen,
+        preset: Preset::Unset("\"0.0.0.0:80\""),
+        doc: "Listen here for plain HTTP too: answers the authority when TLS-ALPN-01 does not get through (HTTP-01, which asks on \
+              port 80), sends browsers on to https, and refuses everything else.",
+    },
+    Key {
+        name: "retry",
+        form: Form::Span(MOMENT, HOUR),
+        preset: Preset::Default("\"1m\""),
+        doc: "How long to wait after the first failure; it doubles up to six hours. After a refusal it starts five times as long, \
+              and never ends before the authority permits. `systemctl reload tallyhook` tries at once.",
+    },
+    Key {
+        name: "allow_private_addresses",
+        form: Form::Flag,
+        preset: Preset::Default("false"),
+        doc: "Whether the authority may be inside your own network (10.x, 192.168.x and the like).",
+    },
+    Key {
+        name: "eab",
+        form: Form::Table(EAB),
+        preset: Preset::Unset(""),
+        doc: "External account binding, for authorities that tie accounts to customers (ZeroSSL, Google, a company's own). Empty: \
+              none.",
+    },
 ];
+
+const EAB: &[Key] = &[
+    Key {
+        name: "key_id",
+        form: Form::Text(ANYTHING),
+        preset: Preset::Unset("\"kid-1\""),
+        doc: "The key's id, as the authority gave it.",
+    },
+    Key {
+        name: "hmac_key",
+        form: Form::Secret(HMAC_KEY),
+        preset: Preset::Unset("{ env = \"TALLYHOOK_ACME_HMAC_KEY\" }"),
+        doc: "The key itself, in base64url as the authority gave it.",
+    },
+];
+
+const ANYTHING: Check = |_| Ok(());
+
+const HMAC_KEY: Check = |text| match crate::config::decode_hmac_key(text) {
+    Some(key) if key.len() >= 16 => Ok(()),
+    Some(_) => Err(Wrong::new("is too short for a key")),
+    None => Err(Wrong::new("is not in base64url").but("copy it as the authority shows it")),
+};
+
+/// RFC 1034, 3.5, and what the CA/Browser Forum makes of it.
+const DOMAIN: Check = |text| {
+    if text.starts_with("*.") {
+        return Err(
+            Wrong::new("is a wildcard, which only DNS-01 can prove and which is not spoken here").but("name each host")
+        );
+    }
+    if text.parse::<std::net::IpAddr>().is_ok() {
+        return Err(Wrong::new("is an IP address").but("give the name that leads to it"));
+    }
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if text.len() > 253 || !text.split('.').all(label) {
+        return Err(Wrong::new("is not the name of a host")
+            .but("write it like \"hooks.example.com\", without https:// and path"));
+    }
+    Ok(())
+};
+
+const CONTACT: Check = |text| match text.split_once('@') {
+    Some((name, host))
+        if !name.is_empty()
+            && host.contains('.')
+            && text.bytes().all(|byte| byte.is_ascii_graphic())
+            && !text.contains([',', '?', ':']) =>
+    {
+        Ok(())
+    }
+    _ => Err(Wrong::new("is not an e-mail address").but("write it like \"you@example.com\", without mailto:")),
+};
 
 const ADMIN: &[Key] = &[
     Key {

@@ -10,7 +10,7 @@ pub(super) use super::address::Shape;
 use super::problem::Wrong;
 
 pub(super) use delivery::DELIVERY;
-pub(super) use house::{LISTEN_WITH_FILES, LISTEN_WITHOUT_TLS, SECTIONS};
+pub(super) use house::{LISTEN_WITH_TLS, LISTEN_WITHOUT_TLS, SECTIONS};
 pub(super) use metadata::METADATA;
 
 /// The answer to what is planned, and not in this version.

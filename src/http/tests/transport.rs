@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
@@ -133,4 +134,154 @@ fn a_new_certificate_is_used_and_a_bad_one_is_not() {
     assert!(certificate.reload().is_err());
     assert_eq!(ask(&mut connect(&server, &second, BOTH, &[]).unwrap(), "evt_3").status, 200);
     assert_eq!(ask(&mut open, "evt_1").status, 200, "open connections go on");
+}
+
+/// The alert that ends a handshake; none when there is another end.
+fn alert(mut stream: TcpStream) -> Option<u8> {
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    match answer[..] {
+        [21, 3, _, 0, 2, 2, alert, ..] => Some(alert),
+        _ => None,
+    }
+}
+
+#[test]
+fn nothing_older_than_tls_1_2_is_spoken() {
+    let (files, made) = Files::new();
+    let server = Setup { certificate: Some(files.certificate()), ..Setup::default() }.start();
+    for version in [1, 2] {
+        // A client that knows TLS 1.0 or 1.1: its version, 32 random bytes, no session, one suite, no compression, and the
+        // signatures that it takes.
+        let mut hello = vec![3, version];
+        hello.extend([7; 32]);
+        hello.extend([0, 0, 2, 0xc0, 0x13, 1, 0]);
+        hello.extend([0, 8, 0, 13, 0, 4, 0, 2, 4, 1]);
+        let mut message = vec![22, 3, 1, 0, hello.len() as u8 + 4, 1, 0, 0, hello.len() as u8];
+        message.extend(hello);
+        let mut stream = server.connect();
+        stream.write_all(&message).unwrap();
+        assert_eq!(alert(stream), Some(70), "protocol_version");
+    }
+    assert_eq!(ask(&mut connect(&server, &made, BOTH, &[]).unwrap(), "evt_1").status, 200);
+}
+
+#[test]
+fn sessions_are_taken_up_again() {
+    let (files, made) = Files::new();
+    let server = Setup { certificate: Some(files.certificate()), ..Setup::default() }.start();
+    for (version, id) in [(&rustls::version::TLS12, "evt_12"), (&rustls::version::TLS13, "evt_13")] {
+        let mut roots = RootCertStore::empty();
+        roots.add(made.clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(crypto_provider())
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let config = Arc::new(config);
+        let mut kinds = Vec::new();
+        for number in 0..2 {
+            let name = ServerName::try_from("localhost").unwrap();
+            let session = ClientConnection::new(Arc::clone(&config), name).unwrap();
+            let mut stream = StreamOwned::new(session, server.connect());
+            assert_eq!(ask(&mut stream, &format!("{id}_{number}")).status, 200);
+            kinds.push(stream.conn.handshake_kind().unwrap());
+        }
+        assert_eq!(kinds, [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed], "{version:?}");
+    }
+}
+
+#[test]
+fn without_a_certificate_handshakes_end_in_order() {
+    let (_, made) = Files::new();
+    let certificate = Certificate::from_authority(Arc::default());
+    let server = Setup { certificate: Some(certificate), ..Setup::default() }.start();
+    let offers: [&[&[u8]]; 3] = [&[b"http/1.1"], &[], &[b"acme-tls/1"]];
+    for protocols in offers {
+        let error = connect(&server, &made, BOTH, protocols).unwrap_err().to_string();
+        assert!(error.contains("AccessDenied"), "{error}");
+    }
+}
+
+#[test]
+fn an_authority_sees_its_own_certificate_and_nothing_else() {
+    let (files, made) = Files::new();
+    let challenges = Arc::new(crate::http::acme::challenges::Challenges::default());
+    let certificate = Certificate::from_authority(Arc::clone(&challenges));
+    let key = rustls::pki_types::PrivateKeyDer::from_pem_file(files.key()).unwrap();
+    let own = rustls::sign::CertifiedKey::from_der(vec![made.clone()], key, &crypto_provider()).unwrap();
+    certificate.show(own);
+    let server = Setup { certificate: Some(certificate), ..Setup::default() }.start();
+    assert!(connect(&server, &made, BOTH, &[b"acme-tls/1"]).is_err(), "nothing is under way");
+
+    challenges.answer_by_tls("localhost", &[9; 32]).unwrap();
+    let answer = challenges.certificate("localhost").unwrap().cert[0].clone();
+    let mut stream = question(&server);
+    assert_eq!(stream.conn.peer_certificates().unwrap(), [answer.clone()]);
+    assert_eq!(stream.conn.alpn_protocol(), Some(&b"acme-tls/1"[..]));
+    let mut digest = vec![0x04, 0x22, 0x04, 0x20];
+    digest.extend([9; 32]);
+    assert!(answer.windows(digest.len()).any(|window| window == digest), "the digest stands in its extension");
+    let _ = stream.write_all(webhook("shop", &event("evt_1")).as_bytes());
+    assert!(is_closed(&mut stream), "no request is taken over it");
+
+    assert_eq!(ask(&mut connect(&server, &made, BOTH, &[b"http/1.1"]).unwrap(), "evt_2").status, 200);
+    challenges.clear();
+    assert!(connect(&server, &made, BOTH, &[b"acme-tls/1"]).is_err());
+    assert_eq!(server.door.marks(), ["test/evt_2"]);
+}
+
+/// An authority's handshake. It looks at the certificate itself instead of believing it.
+fn question(server: &Running) -> TlsStream {
+    #[derive(Debug)]
+    struct Curious;
+
+    impl rustls::client::danger::ServerCertVerifier for Curious {
+        fn verify_server_cert(
+            &self,
+            _: &CertificateDer<'_>,
+            _: &[CertificateDer<'_>],
+            _: &ServerName<'_>,
+            _: &[u8],
+            _: rustls::pki_types::UnixTime,
+        ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+            Ok(rustls::client::danger::ServerCertVerified::assertion())
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &rustls::DigitallySignedStruct,
+        ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+            Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &rustls::DigitallySignedStruct,
+        ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+            Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+            crypto_provider().signature_verification_algorithms.supported_schemes()
+        }
+    }
+
+    let mut config = ClientConfig::builder_with_provider(crypto_provider())
+        .with_protocol_versions(BOTH)
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Curious))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"acme-tls/1".to_vec()];
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut stream = StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), server.connect());
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock).unwrap();
+    }
+    stream
 }

@@ -80,6 +80,7 @@ pub struct TestLive {
     pub rejected: RejectedLog,
     pub told: Mutex<Vec<(DestinationId, Standing)>>,
     pub not_ready: Mutex<Option<String>>,
+    pub certificate: Mutex<Option<crate::http::certificate::Standing>>,
 }
 
 impl Live for TestLive {
@@ -97,6 +98,10 @@ impl Live for TestLive {
 
     fn ready(&self) -> Result<(), String> {
         self.not_ready.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
+    fn certificate(&self) -> Option<crate::http::certificate::Standing> {
+        self.certificate.lock().unwrap().clone()
     }
 }
 

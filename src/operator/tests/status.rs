@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::books::{Books, NOW, has};
+use crate::http::certificate::Standing;
 
 fn status(books: &Books) -> Value {
     books.row(json!({"command": "status"}))
@@ -102,4 +103,35 @@ fn webhooks_with_something_odd_are_counted_for_a_week() {
     assert_eq!(books.ids(json!({"command": "events.list", "filter": {"odd": true}})), ["w3", "w2"]);
     books.clock.advance(Duration::from_secs(8 * 86_400));
     assert_eq!((&status(&books)["odd_events"], &status(&books)["hints"]), (&json!(0), &json!([])));
+}
+
+#[test]
+fn the_certificate_is_told_of_and_its_trouble_is_a_problem() {
+    let books = Books::live();
+    assert_eq!(status(&books)["certificate"], Value::Null, "without TLS");
+    let live = books.live.as_ref().unwrap();
+    let day = Duration::from_secs(86_400);
+    let fine = Standing {
+        mode: "acme",
+        names: vec!["a.example".into()],
+        validity: Some((NOW.before(30 * day), NOW.after(60 * day))),
+        renews_at: Some(NOW.after(30 * day)),
+        ..Standing::default()
+    };
+    *live.certificate.lock().unwrap() = Some(fine.clone());
+    let row = status(&books);
+    assert_eq!((&row["ok"], &row["certificate"]["names"]), (&json!(true), &json!(["a.example"])));
+    assert!(row["certificate"]["renews_at"].as_str() < row["certificate"]["expires_at"].as_str(), "{row}");
+    assert_eq!(row["certificate"]["last_error"], Value::Null);
+
+    let error = Some((NOW, "the authority is away".to_owned()));
+    let none = Standing { validity: None, failures: 1, last_error: error, next_try_at: Some(NOW.after(day)), ..fine };
+    *live.certificate.lock().unwrap() = Some(none);
+    *live.not_ready.lock().unwrap() = Some("no certificate yet".to_owned());
+    let row = status(&books);
+    assert_eq!(row["ok"], false);
+    assert_eq!(row["problems"].as_array().unwrap().len(), 1, "one trouble is told once: {row}");
+    assert!(problems(&books).contains("the authority is away"), "{row}");
+    assert_eq!(row["certificate"]["last_error"], "the authority is away");
+    assert_eq!(row["certificate"]["expires_at"], Value::Null);
 }
