@@ -34,7 +34,9 @@ impl Shop {
     /// # Errors
     /// When the source has no secret.
     pub fn new(source: &config::Source, clock: SharedClock) -> Result<Self, DemoError> {
-        let Settings::Stripe(stripe) = &source.settings;
+        let Settings::Stripe(stripe) = &source.settings else {
+            return Err(DemoError::Setup("the demo's source is Stripe".to_owned()));
+        };
         let secret = stripe.secrets.first().ok_or_else(|| DemoError::Setup("the source has no secret".to_owned()))?;
         let key = SigningKey::new(secret.expose().as_bytes());
         Ok(Self { source: sources::build(&source.settings), key, clock })

@@ -26,7 +26,7 @@ use crate::model::envelope::Envelope;
 use crate::model::refused::Refused;
 use crate::model::time::Timestamp;
 use crate::platform::clock::SharedClock;
-use crate::sources::{Handshake, Headers, InvalidPayload, Refusal, Request};
+use crate::sources::{self, Handshake, Headers, InvalidPayload, Refusal, Request};
 
 /// The longest name of an event that an address may give, in bytes.
 const LONGEST_EVENT: usize = 200;
@@ -238,26 +238,8 @@ impl<'a> Address<'a> {
 /// The event that a query names, `event=…`: the first one, unescaped. Longer than any name is none.
 fn event_of(query: &str) -> Option<String> {
     let value = query.split('&').find_map(|pair| pair.strip_prefix("event="))?;
-    let event = unescaped(value)?;
+    let event = sources::unescaped(value)?;
     (!event.is_empty() && event.len() <= LONGEST_EVENT && !event.chars().any(char::is_control)).then_some(event)
-}
-
-/// A value of a query without its escapes; none where they are wrong.
-fn unescaped(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-                let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-                u8::try_from(high * 16 + low).ok()?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// A request that may be answered with 200.

@@ -8,8 +8,12 @@ use crate::model::envelope::Envelope;
 use crate::model::statement::Interpreted;
 use crate::model::time::Timestamp;
 
+pub mod basic;
+pub mod ed25519;
+pub mod hmac;
 pub mod signature;
 pub mod stripe;
+pub mod token;
 
 /// The header fields of a request, looked up without regard to case.
 pub trait Headers {
@@ -143,6 +147,24 @@ pub struct RetryAnswer {
     pub retry_after: Duration,
 }
 
+/// A value of a query or a form without its escapes; none where they are wrong (WHATWG: URL, urlencoded parsing).
+pub fn unescaped(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+                let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+                u8::try_from(high * 16 + low).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// A sender's kind with its secrets.
 pub trait Source: Send + Sync {
     /// The provider's name in keys and scopes, `stripe`.
@@ -231,11 +253,14 @@ pub struct Sample {
 pub enum Settings {
     /// `kind = "stripe"`.
     Stripe(stripe::Settings),
+    /// `kind = "hmac"`.
+    Hmac(hmac::Settings),
 }
 
 /// Builds the source that settings describe.
 pub fn build(settings: &Settings) -> Box<dyn Source> {
     match settings {
         Settings::Stripe(settings) => Box::new(stripe::Stripe::new(settings.clone())),
+        Settings::Hmac(settings) => Box::new(hmac::Hmac::new(settings.clone())),
     }
 }
