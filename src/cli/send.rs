@@ -33,6 +33,8 @@ Examples:
   tallyhook send stripe --type charge.dispute.closed/lost --number 7
   tallyhook send stripe --url https://hooks.example.com
 
+A source of another kind has samples of its own; --type with any other word names them.
+
 Samples of a stripe source:
 {}", samples(&stripe::SAMPLE_TYPES)))]
 pub(super) struct Send {
@@ -104,7 +106,8 @@ impl Send {
         if refused > 0 {
             return Err(Failure::Failed(format!("{refused} of {} were not accepted", self.count)));
         }
-        if !setting.json && !self.live {
+        let is_marked = matches!(configured.settings, sources::Settings::Stripe(_));
+        if is_marked && !setting.json && !self.live {
             writeln!(out, "sent as test events, which live destinations do not get; see `tallyhook events list`")?;
         }
         Ok(())

@@ -94,9 +94,15 @@ impl Webhooks {
         let (name, token) = route.split_once('/').map_or((route, None), |(name, token)| (name, Some(token)));
         let found = self.sources.read().unwrap_or_else(PoisonError::into_inner).find(name);
         // Who guesses learns nothing: a wrong token is answered as an unknown source is.
-        let Some(entry) = found.filter(|entry| token.is_none_or(|token| entry.source.admits(token))) else {
-            return answer::fixed(StatusCode::NOT_FOUND, r#"{"error":"unknown_source"}"#);
-        };
+        let unknown = || answer::fixed(StatusCode::NOT_FOUND, r#"{"error":"unknown_source"}"#);
+        let Some(entry) = found else { return unknown() };
+        if token.is_some_and(|token| !entry.source.admits(token)) {
+            self.rejected.record(&entry.name, peer, Refusal::WrongToken.name(), self.clock.now(), || {
+                "What follows the source's name in the address is no token of this source. It was answered 404."
+                    .to_owned()
+            });
+            return unknown();
+        }
         if head.method != Method::POST {
             return answer::method_not_allowed("POST");
         }
