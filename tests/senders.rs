@@ -13,7 +13,7 @@ use support::daemon::{Daemon, Home, Sandboxes, Settings};
 use support::events::now;
 use support::http::{self, Answer};
 
-const SECRET: &str = "a secret for the tests 0123";
+const SECRET: &str = "secret-for-the-tests-0123";
 const SVIX_SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
 const TOKEN: &str = "token-for-the-tests-0123";
 

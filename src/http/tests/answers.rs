@@ -98,7 +98,7 @@ fn what_a_touchy_sender_is_told_nothing_of_is_kept_whole_before_the_answer() {
     assert_eq!((refused.source.as_str(), refused.reason.as_str()), ("touchy", "no_matching_signature"));
     assert_eq!(refused.envelope.headers, [("x-signature".to_owned(), b"forged".to_vec())], "and no token");
     assert_eq!((body.as_slice(), refused.body_bytes, refused.address.as_str()), (&b"hello"[..], 5, "127.0.0.1"));
-    assert_eq!(refused.id, server.rejected.list(&RejectedFilter::default())[0].id);
+    assert_eq!(refused.id, server.rejected.list(&RejectedFilter::default())[1].id, "the wrong path came after");
 
     server.door.failing.store(true, Ordering::SeqCst);
     let failed = server.ask(forged("touchy", ""));
