@@ -87,7 +87,7 @@ fn counted_alike(tables: &[Named<'_>], sources: &[Source]) {
 
 fn source(Named { name, kind, section }: &Named<'_>, has_public_url: bool) -> Source {
     let settings = match kind.name {
-        "hmac" => sources::Settings::Hmac(hmac::read(section, name, has_public_url)),
+        "hmac" => sources::Settings::Hmac(Box::new(hmac::read(section, name, has_public_url))),
         _ => sources::Settings::Stripe(stripe::read(section)),
     };
     let is_stripe = matches!(settings, sources::Settings::Stripe(_));

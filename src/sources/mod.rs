@@ -254,13 +254,13 @@ pub enum Settings {
     /// `kind = "stripe"`.
     Stripe(stripe::Settings),
     /// `kind = "hmac"`.
-    Hmac(hmac::Settings),
+    Hmac(Box<hmac::Settings>),
 }
 
 /// Builds the source that settings describe.
 pub fn build(settings: &Settings) -> Box<dyn Source> {
     match settings {
         Settings::Stripe(settings) => Box::new(stripe::Stripe::new(settings.clone())),
-        Settings::Hmac(settings) => Box::new(hmac::Hmac::new(settings.clone())),
+        Settings::Hmac(settings) => Box::new(hmac::Hmac::new(hmac::Settings::clone(settings))),
     }
 }

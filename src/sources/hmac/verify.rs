@@ -48,6 +48,9 @@ pub(super) struct Checker {
     parts: Vec<Part>,
 }
 
+/// The signatures of a header's value as written, and the time where it stands among them.
+type Written<'a> = (Vec<&'a [u8]>, Option<&'a [u8]>);
+
 /// What a request's headers say about its signature.
 pub(super) struct Signed<'a> {
     signatures: Vec<Vec<u8>>,
@@ -142,7 +145,7 @@ impl Checker {
     }
 
     /// The signatures of a header's value as written, and the time where it stands among them.
-    fn taken_apart<'a>(&self, value: &'a [u8]) -> Result<(Vec<&'a [u8]>, Option<&'a [u8]>), Refusal> {
+    fn taken_apart<'a>(&self, value: &'a [u8]) -> Result<Written<'a>, Refusal> {
         let scheme = &self.scheme;
         let separator = scheme.separator.bytes().next().unwrap_or(b',');
         let elements = value.split(|byte| *byte == separator).map(<[u8]>::trim_ascii);
