@@ -271,7 +271,7 @@ fn secrets_come_from_variables_files_and_credentials() {
     let two = text.replace(", { credential = \"gone\" }", "");
     let secret = |variables: &BTreeMap<String, String>| {
         let config = load::from_text(&two, &file, variables).unwrap();
-        let sources::Settings::Stripe(stripe) = &config.sources[0].settings;
+        let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("no Stripe") };
         stripe.secrets[0].expose().to_owned()
     };
     assert_eq!(secret(&variables), "whsec_loaded_with_its_folder");
