@@ -179,7 +179,9 @@ fn main() {
             if json {
                 println!(r#"{{"destination":"{name}","third":"{third}","p50_ms":{p50:.2},"p99_ms":{p99:.2}}}"#);
             } else {
-                println!("{name}, while the third destination {third}: p50 {p50:.1} ms, p99 {p99:.1} ms after the answer");
+                println!(
+                    "{name}, while the third destination {third}: p50 {p50:.1} ms, p99 {p99:.1} ms after the answer"
+                );
             }
         }
     }

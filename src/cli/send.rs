@@ -33,6 +33,8 @@ Examples:
   tallyhook send stripe --type charge.dispute.closed/lost --number 7
   tallyhook send stripe --url https://hooks.example.com
 
+A source of another kind has samples of its own; --type with any other word names them.
+
 Samples of a stripe source:
 {}", samples(&stripe::SAMPLE_TYPES)))]
 pub(super) struct Send {
@@ -83,9 +85,16 @@ impl Send {
         let route = Route::new(&config, self.url.as_deref(), &self.source, &clock)?;
         let first = self.number.unwrap_or_else(|| clock.now().millis().unsigned_abs());
         let mut fields = FieldNames::default();
+        let endpoint = config.server.endpoint(&self.source);
         let mut refused = 0;
         for number in first..first.saturating_add(self.count) {
-            let wanted = SampleRequest { event_type, number, now: clock.now(), livemode: self.live };
+            let wanted = SampleRequest {
+                event_type,
+                number,
+                now: clock.now(),
+                livemode: self.live,
+                endpoint: endpoint.as_deref(),
+            };
             let sample = source
                 .sample(&wanted)
                 .ok_or_else(|| Failure::Failed(format!("{} has no secret to sign a {event_type} with", self.source)))?;
@@ -97,7 +106,8 @@ impl Send {
         if refused > 0 {
             return Err(Failure::Failed(format!("{refused} of {} were not accepted", self.count)));
         }
-        if !setting.json && !self.live {
+        let is_marked = matches!(configured.settings, sources::Settings::Stripe(_));
+        if is_marked && !setting.json && !self.live {
             writeln!(out, "sent as test events, which live destinations do not get; see `tallyhook events list`")?;
         }
         Ok(())

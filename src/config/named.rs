@@ -4,7 +4,8 @@ use toml::de::DeTable;
 
 use super::definitions::{Family, Kind, one_of};
 use super::kinds::{
-    ALERTS, DESTINATIONS, SOURCES, check_private, ga4, hubspot, mailerlite, rest, secret, stripe, webhook,
+    ALERTS, DESTINATIONS, RESPOND_ELSE, RESPOND_GIVES_UP, SOURCES, check_private, ga4, hmac, hubspot, mailerlite, rest,
+    secret, stripe, webhook,
 };
 use super::problem::Wrong;
 use super::reader::{List, Place, Reader, Section, join};
@@ -39,9 +40,9 @@ pub(super) fn sources<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>) -> Vec<
             Wrong::new("no source is configured: nothing can be received").but("add a table like [sources.stripe]"),
         );
     }
-    // Every kind of this version sells.
-    if tables.len() > 1 {
-        for Named { section, .. } in tables.iter().filter(|table| !table.section.gives("counts_sales")) {
+    let selling = || tables.iter().filter(|table| sells(table));
+    if selling().count() > 1 {
+        for Named { section, .. } in selling().filter(|table| !table.section.gives("counts_sales")) {
             let wrong =
                 Wrong::new("is missing: with more than one source that sells, each must say whether its sales count");
             section.report(
@@ -50,14 +51,22 @@ pub(super) fn sources<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>) -> Vec<
             );
         }
     }
-    let sources: Vec<_> = tables.iter().map(source).collect();
+    let server = root.get("server").and_then(|server| server.get_ref().as_table());
+    let has_public_url = server.is_some_and(|server| server.contains_key("public_url"));
+    let sources: Vec<_> = tables.iter().map(|table| source(table, has_public_url)).collect();
     counted_alike(&tables, &sources);
     sources
 }
 
+/// Whether events of this kind of source tell of sales in this version.
+fn sells(table: &Named<'_>) -> bool {
+    table.kind.name == "stripe"
+}
+
 /// The books are kept by account and not by source, so that sources whose sales count can't each count in their own way.
 fn counted_alike(tables: &[Named<'_>], sources: &[Source]) {
-    let mut counting = tables.iter().zip(sources).filter(|(_, source)| source.rules.counts_sales);
+    let selling = tables.iter().zip(sources).filter(|(table, _)| sells(table));
+    let mut counting = selling.filter(|(_, source)| source.rules.counts_sales);
     let Some((_, first)) = counting.next() else { return };
     for (table, source) in counting {
         for (key, differs) in [
@@ -76,21 +85,29 @@ fn counted_alike(tables: &[Named<'_>], sources: &[Source]) {
     }
 }
 
-fn source(Named { name, section, .. }: &Named<'_>) -> Source {
+fn source(Named { name, kind, section }: &Named<'_>, has_public_url: bool) -> Source {
+    let settings = match kind.name {
+        "hmac" => sources::Settings::Hmac(Box::new(hmac::read(section, name, has_public_url))),
+        _ => sources::Settings::Stripe(stripe::read(section)),
+    };
+    let is_stripe = matches!(settings, sources::Settings::Stripe(_));
+    let gives_up_soon = matches!(&settings, sources::Settings::Hmac(hmac) if hmac.scheme.gives_up_soon);
+    let case = if gives_up_soon { RESPOND_GIVES_UP } else { RESPOND_ELSE };
+    let own = |key: &str| if is_stripe { section.get::<String>(key) } else { String::new() };
     Source {
         name: name.clone(),
-        settings: sources::Settings::Stripe(stripe::read(section)),
+        settings,
         rules: SourceRules {
             settle: section.get("settle"),
             settle_late: section.get("settle_late"),
             counts_sales: section.get("counts_sales"),
-            count: match section.get::<String>("count").as_str() {
+            count: match own("count").as_str() {
                 "checkout_and_invoices" => Count::CheckoutAndInvoices,
                 "payment_intents" => Count::PaymentIntents,
                 _ => Count::Auto,
             },
-            order_ids: section.get::<String>("transaction_id") == "order_id",
-            always_200: section.get::<String>("respond") == "always_200",
+            order_ids: own("transaction_id") == "order_id",
+            always_200: section.find_in_case::<String>("respond", case).is_some_and(|how| how == "always_200"),
         },
     }
 }

@@ -20,6 +20,7 @@ fn environment(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
 fn everything_set() -> BTreeMap<String, String> {
     environment(&[
         ("STRIPE_WEBHOOK_SECRET", "whsec_test_secret"),
+        ("SHOP_WEBHOOK_SECRET", "shop-secret"),
         ("GA4_MEASUREMENT_ID", "G-AB12CD34"),
         ("GA4_API_SECRET", "ga4-secret"),
         ("CRM_BASE_URL", "https://crm.example.com/api/"),
@@ -72,7 +73,7 @@ fn the_least_file_gets_every_default() {
             always_200: false
         }
     );
-    let sources::Settings::Stripe(stripe) = &config.sources[0].settings;
+    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("no Stripe") };
     assert_eq!(stripe.metadata, stripe::MetadataKeys::default());
     assert_eq!((stripe.secrets.len(), stripe.tolerance), (1, Duration::from_secs(300)));
     assert_eq!(config.alerting.repeat_interval, Duration::from_secs(4 * 3600));
@@ -179,15 +180,59 @@ fn a_source_counts_and_reads_metadata_as_it_is_told() {
     let rules = config.sources[0].rules;
     assert_eq!((rules.count, rules.order_ids), (Count::CheckoutAndInvoices, true));
     let own = |name: &str, keys: &[&str]| (name.to_owned(), keys.iter().map(|key| (*key).to_owned()).collect());
-    let sources::Settings::Stripe(stripe) = &config.sources[0].settings;
+    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("no Stripe") };
     let expected = vec![own("lead_id", &["visitor"]), own("pricing_tier", &["plan", "tier"])];
     assert_eq!(stripe.metadata, stripe::MetadataKeys::new(expected));
 
     let text = format!("{STRIPE}count = \"payment_intents\"\n[sources.stripe.metadata]\nga_client_id = \"google\"\n");
     let config = read(&text).unwrap();
     assert_eq!((config.sources[0].rules.count, config.sources[0].rules.order_ids), (Count::PaymentIntents, false));
-    let sources::Settings::Stripe(stripe) = &config.sources[0].settings;
+    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("no Stripe") };
     assert_eq!(stripe.metadata, stripe::MetadataKeys::new(vec![own("ga_client_id", &["google"])]));
+}
+
+#[test]
+fn a_preset_is_a_beginning_that_each_key_changes() {
+    let text = format!(
+        "{STRIPE}[sources.shop]\nkind = \"hmac\"\npreset = \"shopify\"\nsecrets = [\"0123\"]\nheader = [\"X-Own\"]\nevent_id = [\"body\"]\n\
+         [sources.own]\nkind = \"hmac\"\nsecrets = [\"0123\"]\nsigned = \"{{timestamp}}.{{body}}\"\nsyntax = \"pairs\"\ntimestamp_key = \"t\"\n\
+         tolerance = \"1m\"\nrespond = \"strict\"\n"
+    );
+    let config = read(&text).unwrap();
+    let of = |number: usize| match &config.sources[number].settings {
+        sources::Settings::Hmac(hmac) => hmac.clone(),
+        other => panic!("{other:?}"),
+    };
+    let preset = sources::hmac::preset::preset("shopify").unwrap();
+    let expected = sources::hmac::scheme::Scheme { headers: vec!["x-own".into()], event_id: Vec::new(), ..preset };
+    assert_eq!((of(1).scheme, of(1).provider.as_str(), of(1).preset), (expected, "shopify", Some("shopify")));
+    assert!(config.sources[1].rules.always_200, "Shopify gives up after errors");
+    let own = of(2);
+    assert_eq!((own.provider.as_str(), own.scheme.timestamp_key.as_str()), ("hmac-own", "t"));
+    assert_eq!(own.scheme.tolerance_future, Duration::from_secs(60));
+    assert!(!config.sources[2].rules.always_200);
+}
+
+#[test]
+fn what_would_believe_anybody_or_nobody_does_not_start() {
+    let told = |keys: &str| complaints(&format!("{STRIPE}[sources.shop]\nkind = \"hmac\"\n{keys}\n"));
+    for (keys, words) in [
+        ("preset = \"shopify\"", "secrets: is missing"),
+        ("preset = \"shopfy\"\nsecrets = [\"x\"]", "did you mean \"shopify\"?"),
+        (
+            "preset = \"svix\"\nsecrets = [\"v1,whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX\"]",
+            "take off everything before whsec_",
+        ),
+        ("preset = \"shopify\"\nsecrets = [\"shpat_0123456789\"]", "client secret"),
+        ("preset = \"square\"\nsecrets = [\"0123456789\"]", "public_url"),
+        ("secrets = [\"x\"]\nsigned = \"{timestamp}\"", "signed: must hold {body}"),
+        ("verify = \"token\"\nsecrets = [\"short\"]", "too short"),
+        ("verify = \"token\"\nsecrets = [\"0123456789abcdef\"]\nhash = \"sha512\"", "of no use"),
+    ] {
+        let complaints = told(keys);
+        assert!(complaints.contains(words), "{keys}: {complaints}");
+        assert!(!complaints.contains("AAECAw") && !complaints.contains("shpat_0"), "{complaints}");
+    }
 }
 
 #[test]
@@ -211,7 +256,7 @@ fn secrets_come_from_variables_files_and_credentials() {
     let file = folder.path().join("tallyhook.toml");
     let text = "[sources.stripe]\nkind = \"stripe\"\nsecrets = [{ env = \"STRIPE_WEBHOOK_SECRET\" }, { file = \"one\" }, { credential = \"two\" }]";
     let config = load::from_text(text, &file, &variables).unwrap();
-    let sources::Settings::Stripe(stripe) = &config.sources[0].settings;
+    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("no Stripe") };
     let secrets: Vec<_> = stripe.secrets.iter().map(Secret::expose).collect();
     assert_eq!(secrets, ["whsec_test_secret", "whsec_file", "whsec_credential"]);
     assert!(!format!("{config:?}").contains("whsec_"));
@@ -233,7 +278,7 @@ fn secrets_come_from_variables_files_and_credentials() {
     let two = text.replace(", { credential = \"gone\" }", "");
     let secret = |variables: &BTreeMap<String, String>| {
         let config = load::from_text(&two, &file, variables).unwrap();
-        let sources::Settings::Stripe(stripe) = &config.sources[0].settings;
+        let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("no Stripe") };
         stripe.secrets[0].expose().to_owned()
     };
     assert_eq!(secret(&variables), "whsec_loaded_with_its_folder");
@@ -500,7 +545,7 @@ fn every_key() -> Vec<&'static Key> {
 #[test]
 fn the_sample_is_a_configuration() {
     let config = read(&sample(true)).unwrap();
-    assert_eq!((config.sources.len(), config.destinations.len(), config.alerts.len()), (1, 5, 1));
+    assert_eq!((config.sources.len(), config.destinations.len(), config.alerts.len()), (2, 5, 1));
     assert_eq!(config.warnings, []);
 }
 
@@ -534,6 +579,7 @@ fn the_sample_shows_every_key_with_the_default_that_holds() {
             !line.starts_with(&format!("#listen = \"0.0.0.0:443\"  # {}", super::definitions::LISTEN_WITH_TLS))
         })
         .filter(|line| !line.ends_with(super::kinds::mailerlite::CLASSIC_API))
+        .filter(|line| !line.ends_with(super::kinds::RESPOND_GIVES_UP))
         .map(|line| match line.strip_prefix('#') {
             Some(setting) if !setting.starts_with(' ') && !line.ends_with(super::sample::EXAMPLE) => setting,
             _ => line,

@@ -106,7 +106,9 @@ fn credential(reader: &Reader<'_>, name: &str) -> Result<Given, Wrong> {
             if loaded_with_folder.exists() { file(&loaded_with_folder) } else { file(&folder.join(name)) }
         }
         None => file(&reader.path(CREDENTIALS_FOLDER).join(name)).map_err(|wrong| {
-            wrong.but(format!("put it there, or give it in the unit with LoadCredential={name}:/path and start through systemd"))
+            wrong.but(format!(
+                "put it there, or give it in the unit with LoadCredential={name}:/path and start through systemd"
+            ))
         }),
     }?;
     Ok(Given { text, origin: Origin::Credential(name.to_owned()) })

@@ -11,6 +11,7 @@ use crate::model::secret::Secret;
 
 pub(super) mod alert;
 pub(super) mod ga4;
+pub(super) mod hmac;
 pub(super) mod hubspot;
 pub(super) mod mailerlite;
 pub(super) mod rest;
@@ -20,14 +21,24 @@ pub(super) mod webhook;
 /// Who sends webhooks.
 pub(super) static SOURCES: Family = Family {
     name: "sources",
-    kinds: &[Kind {
-        name: "stripe",
-        sample_name: "stripe",
-        usual: true,
-        doc: "Stripe. Its endpoint is /api/webhooks/stripe: the last part is the name after \"sources.\".",
-        keys: stripe::KEYS,
-    }],
-    later: &["gohighlevel", "hmac"],
+    kinds: &[
+        Kind {
+            name: "stripe",
+            sample_name: "stripe",
+            usual: true,
+            doc: "Stripe. Its endpoint is /api/webhooks/stripe: the last part is the name after \"sources.\".",
+            keys: stripe::KEYS,
+        },
+        Kind {
+            name: "hmac",
+            sample_name: "shop",
+            usual: false,
+            doc: "Any sender that signs its requests in a usual way, or proves itself by a token: by a preset (Shopify, GitHub, Paddle and \
+                  others), or spelled out.",
+            keys: hmac::KEYS,
+        },
+    ],
+    later: &["gohighlevel"],
     common: SOURCE_RULES,
 };
 
@@ -85,6 +96,11 @@ pub(super) static ALERTS: Family = Family {
 
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
 
+/// The case of `respond` of most senders.
+pub(super) const RESPOND_ELSE: &str = "for most senders";
+/// The case of `respond` of senders that switch an endpoint off after errors.
+pub(super) const RESPOND_GIVES_UP: &str = "for the presets shopify and woocommerce";
+
 const SOURCE_RULES: &[Key] = &[
     Key {
         name: "settle",
@@ -107,7 +123,7 @@ const SOURCE_RULES: &[Key] = &[
     Key {
         name: "respond",
         form: Form::Choice(&["strict", "always_200"], &[]),
-        preset: Preset::Default("\"strict\""),
+        preset: Preset::Depends(&[(RESPOND_ELSE, "\"strict\""), (RESPOND_GIVES_UP, "\"always_200\"")]),
         doc: "\"always_200\" answers 200 where a refusal would be due, for senders that switch an endpoint off after errors. What is \
               refused is then kept for `tallyhook rejected retry`: 1000 requests or 32 MiB, the oldest go first, for 7 days.",
     },

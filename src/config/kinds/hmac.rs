@@ -1,0 +1,283 @@
+//! `kind = "hmac"`, a source: any sender that signs in a usual way, by a preset or spelled out.
+
+use std::time::Duration;
+
+use super::super::definitions::{Check, DAY, Form, Key, Preset, SECOND, Shape, any};
+use super::super::problem::Wrong;
+use super::super::reader::{FromValue, List, Section};
+use crate::model::secret::Secret;
+use crate::sources::hmac::Settings;
+use crate::sources::hmac::check::{faults, secret_fault};
+use crate::sources::hmac::preset::{PRESETS, preset};
+use crate::sources::hmac::scheme::{Encoding, Greeting, Hash, KeyForm, Proof, Scheme, Syntax, Unit};
+
+const PROOFS: &[(&str, Proof)] =
+    &[("hmac", Proof::Hmac), ("ed25519", Proof::Ed25519), ("token", Proof::Token), ("basic", Proof::Basic)];
+const HASHES: &[(&str, Hash)] = &[("sha256", Hash::Sha256), ("sha512", Hash::Sha512)];
+const KEY_FORMS: &[(&str, KeyForm)] = &[("raw", KeyForm::Raw), ("base64", KeyForm::Base64), ("hex", KeyForm::Hex)];
+const SYNTAXES: &[(&str, Syntax)] =
+    &[("plain", Syntax::Plain), ("pairs", Syntax::Pairs), ("versions", Syntax::Versions)];
+const ENCODINGS: &[(&str, Encoding)] = &[("hex", Encoding::Hex), ("base64", Encoding::Base64)];
+const UNITS: &[(&str, Unit)] = &[("s", Unit::Seconds), ("ms", Unit::Millis)];
+const GREETINGS: &[(&str, Greeting)] = &[
+    ("none", Greeting::None),
+    ("slack", Greeting::Slack),
+    ("zoom", Greeting::Zoom),
+    ("woocommerce", Greeting::WooCommerce),
+];
+
+/// Keys that only a signature has.
+const OF_SIGNATURES: [&str; 17] = [
+    "hash",
+    "key",
+    "key_prefix",
+    "header",
+    "syntax",
+    "prefix",
+    "separator",
+    "signature_key",
+    "timestamp_key",
+    "encoding",
+    "timestamp_header",
+    "timestamp_unit",
+    "tolerance",
+    "tolerance_future",
+    "id_header",
+    "signed",
+    "absent",
+];
+
+const fn key(name: &'static str, form: Form, example: &'static str, doc: &'static str) -> Key {
+    Key { name, form, preset: Preset::Unset(example), doc }
+}
+
+pub(in crate::config) const KEYS: &[Key] = &[
+    Key {
+        name: "secrets",
+        form: Form::Secrets(any),
+        preset: Preset::Required("[{ env = \"SHOP_WEBHOOK_SECRET\" }]"),
+        doc: "What the sender signs with; several while one is being replaced. For verify = \"token\" the tokens, for \"basic\" texts \
+              like \"name:password\", for \"ed25519\" the sender's public keys.",
+    },
+    key(
+        "preset",
+        Form::Word("preset", || PRESETS.to_vec()),
+        "\"shopify\"",
+        "The way of a known sender; every key below that is given as well counts instead of the preset's.",
+    ),
+    key(
+        "verify",
+        Form::Choice(&["hmac", "ed25519", "token", "basic"], &[]),
+        "\"hmac\"",
+        "What proves a request: an HMAC, an Ed25519 signature, a token (in the path, in X-Tallyhook-Token or as Bearer), or name and \
+         password. \"hmac\" unless given.",
+    ),
+    key(
+        "hash",
+        Form::Choice(&["sha256", "sha512"], &[]),
+        "\"sha256\"",
+        "The hash of the HMAC; \"sha256\" unless given.",
+    ),
+    key(
+        "key",
+        Form::Choice(&["raw", "base64", "hex"], &[]),
+        "\"raw\"",
+        "What the text of a secret stands for: itself (unless given), or bytes in base64 or hexadecimal digits.",
+    ),
+    key("key_prefix", Form::TextOrNothing(any), "\"whsec_\"", "What is taken off a secret before it is decoded."),
+    key(
+        "header",
+        Form::Texts(any),
+        "\"X-Signature\"",
+        "The header of the signature; X-Signature unless given. Of a list the first that is there counts.",
+    ),
+    key(
+        "syntax",
+        Form::Choice(&["plain", "pairs", "versions"], &[]),
+        "\"plain\"",
+        "How that is laid out: the signature alone (unless given), pairs like t=…,v1=…, or versions like v1,… v1,….",
+    ),
+    key("prefix", Form::TextOrNothing(any), "\"sha256=\"", "What stands before the signature."),
+    key(
+        "separator",
+        Form::Text(SEPARATOR),
+        "\",\"",
+        "What parts pairs (\",\" unless given) or versions, one character or \"space\".",
+    ),
+    key(
+        "signature_key",
+        Form::Text(any),
+        "\"v1\"",
+        "The key of signatures in pairs, or the version that counts; v1 unless given.",
+    ),
+    key("timestamp_key", Form::TextOrNothing(any), "\"t\"", "The key of the time in pairs."),
+    key(
+        "encoding",
+        Form::Choice(&["hex", "base64"], &[]),
+        "\"hex\"",
+        "How the signature is written; \"hex\" unless given.",
+    ),
+    key("timestamp_header", Form::Texts(any), "\"X-Timestamp\"", "The header of the signed time, where it has one."),
+    key(
+        "timestamp_unit",
+        Form::Choice(&["s", "ms"], &[]),
+        "\"s\"",
+        "Its unit: seconds (unless given) or milliseconds.",
+    ),
+    key("tolerance", Form::Span(SECOND, DAY), "\"5m\"", "How old a signature may be; 5m unless given."),
+    key(
+        "tolerance_future",
+        Form::Span(SECOND, DAY),
+        "\"5m\"",
+        "How far in the future it may be; as tolerance unless given.",
+    ),
+    key("id_header", Form::Texts(any), "\"X-Id\"", "The header of the signed id, where {id} is signed."),
+    key(
+        "signed",
+        Form::Text(any),
+        "\"{timestamp}.{body}\"",
+        "What is signed, of {body}, {timestamp}, {id}, {method}, {url} and {unescaped_url} (as HubSpot undoes escapes); the body alone \
+         unless given.",
+    ),
+    key(
+        "public_url",
+        Form::Url(Shape::Whole),
+        "\"https://hooks.example.com/api/webhooks/shop\"",
+        "For a sender that signs its address: the address as it is registered there, where it is not server.public_url with the path.",
+    ),
+    key("absent", Form::Texts(any), "[\"N/A\"]", "Values of the header that mean there is no signature."),
+    key(
+        "event_id",
+        Form::Texts(any),
+        "[\"header:X-Event-Id|/data/id\"]",
+        "Where the event's id stands: JSON pointers into the body, header:NAME, or query:event; | parts alternatives, ? at the end \
+         allows it to be missing, and several in a list are joined. Or \"body\": the id is made from the body, and tells a repeat for \
+         ten minutes. \"body\" unless given.",
+    ),
+    key("event_type", Form::Texts(any), "[\"/type\"]", "Where the event's type stands, in the same way."),
+    key(
+        "test_mode",
+        Form::Text(any),
+        "\"/meta/test_mode\"",
+        "Where the sender says that an event is only a test, in the same way.",
+    ),
+    key(
+        "batch",
+        Form::TextOrNothing(any),
+        "\"/events\"",
+        "Where a list of events stands in the body, if one request holds several: a JSON pointer, or \"\" for the body itself.",
+    ),
+    key("keep_headers", Form::Texts(any), "[\"X-Shop\"]", "Further headers that are stored with the webhook."),
+    key(
+        "handshake",
+        Form::Choice(&["none", "slack", "zoom", "woocommerce"], &[]),
+        "\"none\"",
+        "Requests that only try the address out, answered the way of this sender; \"none\" unless given.",
+    ),
+];
+
+const SEPARATOR: Check = |text| {
+    if text == "space" || text.len() == 1 {
+        return Ok(());
+    }
+    Err(Wrong::new("must be one character or \"space\""))
+};
+
+/// What the table says. `has_public_url` is whether `server.public_url` is given.
+pub(in crate::config) fn read(section: &Section<'_>, name: &str, has_public_url: bool) -> Settings {
+    let chosen: Option<String> = section.find("preset");
+    let known = chosen.as_deref().and_then(|chosen| PRESETS.into_iter().find(|known| *known == chosen));
+    let mut scheme = known.and_then(preset).unwrap_or_default();
+    spelled_out(section, &mut scheme);
+    let List(secrets): List<Secret> = section.get("secrets");
+    let signs = matches!(scheme.proof, Proof::Hmac | Proof::Ed25519);
+    if !signs {
+        for name in OF_SIGNATURES.into_iter().filter(|name| section.gives(name)) {
+            let wrong = Wrong::new("is of no use where nothing is signed");
+            section.report(name, wrong.but("leave it out, or give verify = \"hmac\""));
+        }
+    }
+    for fault in faults(&scheme) {
+        section.report(fault.key, Wrong::new(fault.message).but(fault.fix));
+    }
+    for secret in &secrets {
+        if let Some(fault) = secret_fault(known, &scheme, secret.expose()) {
+            section.report(fault.key, Wrong::new(fault.message).but(fault.fix));
+        }
+    }
+    if scheme.signs_address() && scheme.public_url.is_none() && !has_public_url {
+        let wrong = Wrong::new("is missing: this sender signs the address it posts to");
+        section.report("public_url", wrong.but("give server.public_url, or public_url here as it is registered there"));
+    }
+    let provider = known.map_or_else(|| format!("hmac-{name}"), |known| provider(known).to_owned());
+    Settings { provider, preset: known, scheme, secrets }
+}
+
+/// The two families of one specification are one provider.
+fn provider(preset: &'static str) -> &'static str {
+    if preset == "svix" { "standard_webhooks" } else { preset }
+}
+
+/// Puts what the file gives in the place of the preset's.
+fn spelled_out(section: &Section<'_>, scheme: &mut Scheme) {
+    word(section, "verify", PROOFS, &mut scheme.proof);
+    word(section, "hash", HASHES, &mut scheme.hash);
+    word(section, "key", KEY_FORMS, &mut scheme.key);
+    word(section, "syntax", SYNTAXES, &mut scheme.syntax);
+    word(section, "encoding", ENCODINGS, &mut scheme.encoding);
+    word(section, "timestamp_unit", UNITS, &mut scheme.timestamp_unit);
+    word(section, "handshake", GREETINGS, &mut scheme.greeting);
+    for (name, text) in [
+        ("key_prefix", &mut scheme.key_prefix),
+        ("prefix", &mut scheme.prefix),
+        ("separator", &mut scheme.separator),
+        ("signature_key", &mut scheme.signature_key),
+        ("timestamp_key", &mut scheme.timestamp_key),
+        ("signed", &mut scheme.signed),
+    ] {
+        given(section, name, text);
+    }
+    if scheme.separator == "space" {
+        scheme.separator = " ".to_owned();
+    }
+    for (name, list) in [
+        ("header", &mut scheme.headers),
+        ("timestamp_header", &mut scheme.timestamp_headers),
+        ("id_header", &mut scheme.id_headers),
+        ("keep_headers", &mut scheme.keep_headers),
+    ] {
+        if let Some(List(names)) = section.find::<List<String>>(name) {
+            *list = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        }
+    }
+    for (name, list) in
+        [("absent", &mut scheme.absent), ("event_id", &mut scheme.event_id), ("event_type", &mut scheme.event_type)]
+    {
+        if let Some(List(texts)) = section.find::<List<String>>(name) {
+            *list = if name == "event_id" && texts == ["body"] { Vec::new() } else { texts };
+        }
+    }
+    for (name, text) in
+        [("public_url", &mut scheme.public_url), ("test_mode", &mut scheme.test_mode), ("batch", &mut scheme.batch)]
+    {
+        if let Some(given) = section.find::<String>(name) {
+            *text = Some(given);
+        }
+    }
+    given(section, "tolerance", &mut scheme.tolerance);
+    scheme.tolerance_future = section.find::<Duration>("tolerance_future").unwrap_or(scheme.tolerance);
+}
+
+fn given<T: FromValue>(section: &Section<'_>, name: &str, value: &mut T) {
+    if let Some(given) = section.find(name) {
+        *value = given;
+    }
+}
+
+fn word<T: Copy>(section: &Section<'_>, name: &str, words: &[(&str, T)], value: &mut T) {
+    if let Some(given) = section.find::<String>(name)
+        && let Some((_, found)) = words.iter().find(|(word, _)| *word == given)
+    {
+        *value = *found;
+    }
+}

@@ -1,0 +1,132 @@
+//! Any sender that signs its requests in a usual way: one engine with settings, and presets for known senders.
+//!
+//! Where its events stand ([`pick::Pick`]) and what its body says ([`content::read`]) is read here; what they mean to the books is
+//! not known yet, so that they are stored as `ignored`.
+
+use std::time::Duration;
+
+use crate::model::secret::Secret;
+use crate::model::statement::Interpreted;
+
+use super::token::Tokens;
+use super::{Handshake, InvalidPayload, Message, Refusal, Request, RetryAnswer, Sample, SampleRequest, Source, basic};
+
+pub mod check;
+pub mod content;
+mod event;
+mod explain;
+mod greeting;
+mod key;
+pub mod pick;
+pub mod preset;
+mod sample;
+pub mod scheme;
+mod verify;
+
+use event::Naming;
+use scheme::{Proof, Scheme};
+use verify::{Checker, is_signed};
+
+/// What such a source needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The provider's name in keys and scopes: the preset's, else one of this source's own.
+    pub provider: String,
+    /// The preset that the scheme began as.
+    pub preset: Option<&'static str>,
+    /// The sender's way.
+    pub scheme: Scheme,
+    /// Secrets, tokens, `name:password` pairs or public keys, as the scheme's proof wants; at least one.
+    pub secrets: Vec<Secret>,
+}
+
+/// An endpoint for such a sender.
+pub struct Hmac {
+    settings: Settings,
+    checker: Checker,
+    tokens: Tokens,
+    naming: Naming,
+}
+
+impl Hmac {
+    /// From settings. What is wrong with them ([`check`]) makes it believe nothing.
+    pub fn new(settings: Settings) -> Self {
+        let is_secret = matches!(settings.scheme.proof, Proof::Token | Proof::Basic);
+        let tokens = Tokens::new(settings.secrets.iter().filter(|_| is_secret));
+        let keys = if is_signed(settings.scheme.proof) { settings.secrets.as_slice() } else { &[] };
+        let checker = Checker::new(settings.scheme.clone(), keys);
+        let naming = Naming::new(&settings.scheme);
+        Self { settings, checker, tokens, naming }
+    }
+}
+
+impl Source for Hmac {
+    fn provider(&self) -> &str {
+        &self.settings.provider
+    }
+
+    fn signature_headers(&self) -> Vec<&str> {
+        let scheme = &self.settings.scheme;
+        if !is_signed(scheme.proof) {
+            return Vec::new();
+        }
+        let names = scheme.headers.iter().chain(&scheme.timestamp_headers).chain(&scheme.id_headers);
+        names.map(String::as_str).collect()
+    }
+
+    fn telling_headers(&self) -> Vec<&str> {
+        let kept = self.settings.scheme.keep_headers.iter().map(String::as_str);
+        let mut names: Vec<&str> = self.naming.headers().chain(kept).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn admits(&self, token: &str) -> bool {
+        self.settings.scheme.proof == Proof::Token && self.tokens.admit(token.as_bytes())
+    }
+
+    fn handshake(&self, request: &Request<'_>) -> Option<Handshake> {
+        greeting::answer(self.settings.scheme.greeting, &self.checker, request)
+    }
+
+    fn verify(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        match self.settings.scheme.proof {
+            Proof::Hmac | Proof::Ed25519 => self.checker.verify(request).map(drop),
+            Proof::Token => self.tokens.verify(request),
+            Proof::Basic => basic::verify(&self.tokens, request),
+        }
+    }
+
+    fn split(&self, message: &Message<'_>) -> Result<Option<Vec<Vec<u8>>>, InvalidPayload> {
+        match &self.settings.scheme.batch {
+            Some(pointer) => content::parts(message.body, pointer),
+            None => Ok(None),
+        }
+    }
+
+    fn interpret(&self, message: &Message<'_>) -> Result<Interpreted, InvalidPayload> {
+        self.naming.interpret(self.provider(), message)
+    }
+
+    fn explain(&self, request: &Request<'_>, refusal: Refusal) -> String {
+        explain::explain(&self.checker, self.settings.preset, request, refusal)
+    }
+
+    /// Every one of these senders takes 503 for a failure; those that come again do so for it. Never 410, which unsubscribes
+    /// (Standard Webhooks specification).
+    fn unavailable(&self) -> RetryAnswer {
+        RetryAnswer { status: 503, retry_after: Duration::from_secs(30) }
+    }
+
+    fn sample_types(&self) -> &'static [&'static str] {
+        sample::types(self.settings.preset)
+    }
+
+    fn sample(&self, wanted: &SampleRequest<'_>) -> Option<Sample> {
+        sample::sample(&self.settings, &self.checker, &self.naming, wanted)
+    }
+}
+
+#[cfg(test)]
+mod tests;
