@@ -2,6 +2,7 @@
 
 pub mod attempts;
 pub mod billing;
+mod bookings;
 pub mod books;
 pub mod changes;
 mod contact_result;
