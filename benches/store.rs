@@ -12,12 +12,13 @@ use redb::{Database, ReadableDatabase, TableDefinition};
 
 use tallyhook::ledger::intake::Intake;
 use tallyhook::ledger::rules::Rules;
+use tallyhook::model::envelope::Envelope;
 use tallyhook::model::id::DestinationId;
 use tallyhook::model::secret::Secret;
 use tallyhook::model::time::Timestamp;
 use tallyhook::platform::clock::SystemClock;
 use tallyhook::sources::stripe::{MetadataKeys, Settings, Stripe};
-use tallyhook::sources::{SampleRequest, Source};
+use tallyhook::sources::{Message, SampleRequest, Source};
 use tallyhook::store::{Command, Listener, News, Store, StoreSettings, Writer, WriterSettings};
 
 struct Quiet;
@@ -39,13 +40,16 @@ fn intake(source: &Stripe, number: u64) -> Intake {
         number,
         now: Timestamp::from_unix_seconds(1_790_000_000),
         livemode: true,
+        endpoint: None,
     };
     let body = source.sample(&wanted).unwrap().body;
-    let interpreted = source.interpret(&body).unwrap();
+    let interpreted = source.interpret(&Message::bare(&body, wanted.now)).unwrap();
     Intake {
         source: "stripe".into(),
         provider_id: interpreted.provider_id.clone(),
         mark: format!("stripe/{}", interpreted.provider_id),
+        mark_lives: None,
+        envelope: Envelope::default(),
         received_at: Timestamp::from_unix_seconds(1_790_000_001),
         body_bytes: body.len() as u32,
         packed_body: tallyhook::store::body::compress(&body),

@@ -12,7 +12,7 @@ use sha2::Sha256;
 use tallyhook::model::secret::Secret;
 use tallyhook::model::time::Timestamp;
 use tallyhook::sources::stripe::{MetadataKeys, Settings, Stripe};
-use tallyhook::sources::{Headers, Request, SampleRequest, Source};
+use tallyhook::sources::{Headers, Message, Request, SampleRequest, Source};
 
 const SECRET: &str = "whsec_bench_0123456789abcdef0123456789";
 const NOW: i64 = 1_790_000_000;
@@ -43,7 +43,7 @@ fn signature(criterion: &mut Criterion) {
     for size in [2048, 65_536] {
         let body = vec![b'x'; size];
         let header = OneHeader(format!("t={NOW},v1={}", hex::encode(hmac(&body))));
-        let request = Request { headers: &header, body: &body, received_at: Timestamp::from_unix_seconds(NOW) };
+        let request = Request::post(&header, &body, Timestamp::from_unix_seconds(NOW));
         source.verify(&request).unwrap();
         let mut group = criterion.benchmark_group(format!("verify {size} bytes"));
         group.throughput(Throughput::Bytes(size as u64));
@@ -56,13 +56,22 @@ fn signature(criterion: &mut Criterion) {
 fn meaning(criterion: &mut Criterion) {
     let source = stripe();
     let sample = |event_type| {
-        let wanted = SampleRequest { event_type, number: 1, now: Timestamp::from_unix_seconds(NOW), livemode: true };
+        let wanted = SampleRequest {
+            event_type,
+            number: 1,
+            now: Timestamp::from_unix_seconds(NOW),
+            livemode: true,
+            endpoint: None,
+        };
         source.sample(&wanted).unwrap().body
     };
     let checkout = sample("checkout.session.completed");
     let mut group = criterion.benchmark_group("a Checkout event");
     group.throughput(Throughput::Bytes(checkout.len() as u64));
-    group.bench_function("interpret", |bencher| bencher.iter(|| source.interpret(black_box(&checkout)).unwrap()));
+    group.bench_function("interpret", |bencher| {
+        bencher
+            .iter(|| source.interpret(black_box(&Message::bare(&checkout, Timestamp::from_unix_seconds(NOW)))).unwrap())
+    });
     group.bench_function("pack", |bencher| bencher.iter(|| tallyhook::store::body::compress(black_box(&checkout))));
     group.finish();
 }

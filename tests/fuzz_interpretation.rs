@@ -17,13 +17,14 @@ use redb::backends::InMemoryBackend;
 use serde_json::{Value, json};
 use tallyhook::ledger::intake::{Intake, Receipt};
 use tallyhook::ledger::rules::{Count, Rules};
+use tallyhook::model::envelope::Envelope;
 use tallyhook::model::secret::Secret;
 use tallyhook::model::statement::{Claim, Interpreted, Meaning};
 use tallyhook::model::time::Timestamp;
 use tallyhook::model::webhook::Status;
 use tallyhook::platform::clock::ManualClock;
 use tallyhook::sources::stripe::{MetadataKeys, SAMPLE_TYPES, Settings, Stripe};
-use tallyhook::sources::{SampleRequest, Source};
+use tallyhook::sources::{Message, SampleRequest, Source};
 use tallyhook::store::{Command, Reply, Store, Writer, WriterSettings};
 
 use storage::play::at;
@@ -121,6 +122,8 @@ fn world(seed: u64) {
             source: "stripe".into(),
             provider_id: interpreted.provider_id.clone(),
             mark: format!("stripe/{}", interpreted.provider_id),
+            mark_lives: None,
+            envelope: Envelope::default(),
             received_at: at(seconds),
             body_bytes: u32::try_from(body.len()).unwrap(),
             packed_body: tallyhook::store::body::compress(&body),
@@ -165,7 +168,7 @@ fn rules(rng: &mut Rng) -> Rules {
 
 /// What a body says; none when it is no event at all.
 fn interpret(stripe: &Stripe, body: &[u8]) -> Option<Interpreted> {
-    let Ok(interpreted) = catch_unwind(AssertUnwindSafe(|| stripe.interpret(body))) else {
+    let Ok(interpreted) = catch_unwind(AssertUnwindSafe(|| stripe.interpret(&Message::bare(body, at(0))))) else {
         panic!("interpretation panicked at {}", String::from_utf8_lossy(body))
     };
     let interpreted = interpreted.ok()?;
@@ -194,7 +197,8 @@ fn settle(store: &Store, writer: &Writer, now: Timestamp) {
 fn odd_body(rng: &mut Rng, stripe: &Stripe, event: u64, seconds: u64) -> Vec<u8> {
     let event_type = rng.choice(SAMPLE_TYPES).unwrap();
     let (number, now) = (rng.u64(..BUYERS), at(seconds));
-    let sample = stripe.sample(&SampleRequest { event_type, number, now, livemode: rng.u8(..8) > 0 }).unwrap();
+    let sample =
+        stripe.sample(&SampleRequest { event_type, number, now, livemode: rng.u8(..8) > 0, endpoint: None }).unwrap();
     let mut told: Value = serde_json::from_slice(&sample.body).unwrap();
     if rng.u8(..10) > 0 {
         told["id"] = json!(format!("evt_{event}"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::space::Space;
-use crate::http::door::{Door, Ingesting, Keeping, NotReady};
+use crate::http::door::{Door, Ingesting, IngestingAll, Keeping, NotReady};
 use crate::ledger::intake::Intake;
 use crate::model::refused::Refused;
 use crate::store::{Command, Reply, Unavailable, Writer};
@@ -27,6 +27,16 @@ impl Door for WriterDoor {
         Box::pin(async move {
             match reply.await? {
                 Reply::Receipt(receipt) => Ok(receipt),
+                _ => Err(NotReady { reason: "store_failed" }),
+            }
+        })
+    }
+
+    fn ingest_all(&self, intakes: Vec<Intake>) -> IngestingAll {
+        let reply = self.ask(Command::IntakeAll(intakes));
+        Box::pin(async move {
+            match reply.await? {
+                Reply::Receipts(receipts) => Ok(receipts),
                 _ => Err(NotReady { reason: "store_failed" }),
             }
         })

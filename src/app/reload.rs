@@ -68,7 +68,7 @@ impl App {
         let engine = Engine::start(&self.surroundings, lanes)?;
         *self.news.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(engine));
         *self.news.names.write().unwrap_or_else(PoisonError::into_inner) = ids.into_iter().zip(names).collect();
-        self.router.webhooks.set_sources(SourceTable::from_config(&fresh.sources));
+        self.router.webhooks.set_sources(SourceTable::from_config(&fresh));
         self.health.set_rule(fresh.health.clone());
         self.desk.set_configured(configured(&fresh, &self.trust, &self.surroundings.clock));
         *current = fresh;

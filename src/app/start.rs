@@ -238,7 +238,7 @@ impl App {
         let door = Arc::new(WriterDoor { writer: writer.clone(), space: Arc::clone(&space) });
         let router = Arc::new(Router {
             webhooks: Webhooks::new(
-                SourceTable::from_config(&config.sources),
+                SourceTable::from_config(&config),
                 Arc::clone(&parts.clock),
                 door,
                 Arc::clone(&rejected),

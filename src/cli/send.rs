@@ -83,9 +83,16 @@ impl Send {
         let route = Route::new(&config, self.url.as_deref(), &self.source, &clock)?;
         let first = self.number.unwrap_or_else(|| clock.now().millis().unsigned_abs());
         let mut fields = FieldNames::default();
+        let endpoint = config.server.endpoint(&self.source);
         let mut refused = 0;
         for number in first..first.saturating_add(self.count) {
-            let wanted = SampleRequest { event_type, number, now: clock.now(), livemode: self.live };
+            let wanted = SampleRequest {
+                event_type,
+                number,
+                now: clock.now(),
+                livemode: self.live,
+                endpoint: endpoint.as_deref(),
+            };
             let sample = source
                 .sample(&wanted)
                 .ok_or_else(|| Failure::Failed(format!("{} has no secret to sign a {event_type} with", self.source)))?;

@@ -70,6 +70,14 @@ pub struct Config {
     pub warnings: Vec<Problem>,
 }
 
+impl Server {
+    /// How a sender reaches the endpoint of a source, without token; none where `public_url` is not given.
+    pub fn endpoint(&self, source: &str) -> Option<String> {
+        let origin = self.public_url.as_deref()?.trim_end_matches('/');
+        Some(format!("{origin}/api/webhooks/{source}"))
+    }
+}
+
 /// The public listener.
 #[derive(Clone, Debug)]
 pub struct Server {

@@ -45,7 +45,7 @@ impl Shop {
     /// # Errors
     /// When the source has no such sample.
     pub fn event(&self, event_type: &str, number: u64, livemode: bool) -> Result<Signed, DemoError> {
-        let wanted = SampleRequest { event_type, number, now: self.clock.now(), livemode };
+        let wanted = SampleRequest { event_type, number, now: self.clock.now(), livemode, endpoint: None };
         let sample = self.source.sample(&wanted);
         let Sample { headers, body } =
             sample.ok_or_else(|| DemoError::Setup(format!("there is no sample of {event_type}")))?;
@@ -144,7 +144,7 @@ mod tests {
     use crate::model::secret::Secret;
     use crate::model::statement::{Claim, Meaning};
     use crate::platform::clock::SystemClock;
-    use crate::sources::{Headers, Refusal, Request, stripe};
+    use crate::sources::{Headers, Message, Refusal, Request, stripe};
 
     struct Sent<'a>(&'a Signed);
 
@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn verdict(shop: &Shop, event: &Signed) -> Result<(), Refusal> {
-        shop.source.verify(&Request { headers: &Sent(event), body: &event.body, received_at: shop.clock.now() })
+        shop.source.verify(&Request::post(&Sent(event), &event.body, shop.clock.now()))
     }
 
     #[test]
@@ -195,7 +195,12 @@ mod tests {
     #[test]
     fn made_events_say_what_they_are_made_for() {
         let shop = shop();
-        let claim = |event: &Signed| match shop.source.interpret(&event.body).unwrap().meaning {
+        let claim = |event: &Signed| match shop
+            .source
+            .interpret(&Message::bare(&event.body, shop.clock.now()))
+            .unwrap()
+            .meaning
+        {
             Meaning::Statement(statement) => *statement,
             Meaning::Ignored | Meaning::Undigested => panic!("{} is ignored", event.event_type),
         };

@@ -20,6 +20,11 @@ pub fn fixed(status: StatusCode, body: &'static str) -> Answer {
     raw(status, Bytes::from_static(body.as_bytes()))
 }
 
+/// An answer whose body is JSON made elsewhere.
+pub fn json_bytes(status: StatusCode, body: Vec<u8>) -> Answer {
+    raw(status, Bytes::from(body))
+}
+
 /// 404 for a path that leads nowhere.
 pub fn not_found() -> Answer {
     fixed(StatusCode::NOT_FOUND, r#"{"error":"not_found"}"#)

@@ -17,6 +17,9 @@ pub struct NotReady {
 /// The answer to [`Door::ingest`], awaited.
 pub type Ingesting = Pin<Box<dyn Future<Output = Result<Receipt, NotReady>> + Send>>;
 
+/// The answer to [`Door::ingest_all`], awaited.
+pub type IngestingAll = Pin<Box<dyn Future<Output = Result<Vec<Receipt>, NotReady>> + Send>>;
+
 /// The answer to [`Door::keep_refused`], awaited.
 pub type Keeping = Pin<Box<dyn Future<Output = Result<(), NotReady>> + Send>>;
 
@@ -33,6 +36,12 @@ pub trait Door: Send + Sync {
     /// # Errors
     /// When it is not stored, or when nobody can say.
     fn ingest(&self, intake: Intake) -> Ingesting;
+
+    /// Writes the webhooks of one request down, all or none, in their order. Resolves when they are on disk.
+    ///
+    /// # Errors
+    /// As [`Door::ingest`].
+    fn ingest_all(&self, intakes: Vec<Intake>) -> IngestingAll;
 
     /// Keeps a refused request with its packed body, since its sender will not come again. Resolves when it is on disk.
     ///

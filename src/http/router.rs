@@ -15,7 +15,7 @@ use super::webhooks::Webhooks;
 
 /// What the public listener serves.
 pub struct Router {
-    /// `POST /api/webhooks/{source}`.
+    /// `POST /api/webhooks/{source}` and `/api/webhooks/{source}/{token}`.
     pub webhooks: Webhooks,
     /// `GET /api/health/webhooks`, `/livez`, `/readyz`.
     pub health: Arc<HealthPages>,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::{self, SourceRules};
+use crate::config::{Config, SourceRules};
 use crate::sources::{self, Source};
 
 /// One configured source.
@@ -12,6 +12,8 @@ pub struct SourceEntry {
     pub name: String,
     /// Verifies and interprets.
     pub source: Arc<dyn Source>,
+    /// How its sender reaches it, `https://hooks.example.com/api/webhooks/shop`; none where no `server.public_url` is.
+    pub endpoint: Option<String>,
     /// How its events are counted and answered.
     pub rules: SourceRules,
 }
@@ -27,10 +29,11 @@ impl SourceTable {
     }
 
     /// Builds every source of a configuration.
-    pub fn from_config(configured: &[config::Source]) -> Self {
-        Self::new(configured.iter().map(|source| SourceEntry {
+    pub fn from_config(config: &Config) -> Self {
+        Self::new(config.sources.iter().map(|source| SourceEntry {
             name: source.name.clone(),
             source: Arc::from(sources::build(&source.settings)),
+            endpoint: config.server.endpoint(&source.name),
             rules: source.rules,
         }))
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{Notify, oneshot};
 
-use super::door::{Door, Ingesting, Keeping, NotReady};
+use super::door::{Door, Ingesting, IngestingAll, Keeping, NotReady};
 use super::health::{Check, Condition, HealthPages, HealthReport, HealthView};
 use super::listener::{self, Stopped};
 use super::rejected::RejectedLog;
@@ -28,7 +28,7 @@ use crate::model::statement::{Interpreted, Meaning};
 use crate::model::time::Timestamp;
 use crate::model::webhook::Status;
 use crate::platform::clock::SystemClock;
-use crate::sources::{InvalidPayload, Refusal, Request, RetryAnswer, Sample, SampleRequest, Source};
+use crate::sources::{InvalidPayload, Message, Refusal, Request, RetryAnswer, Sample, SampleRequest, Source};
 
 mod admin;
 mod answers;
@@ -44,12 +44,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct TestSource;
 
 impl Source for TestSource {
-    fn provider(&self) -> &'static str {
+    fn provider(&self) -> &str {
         "test"
     }
 
-    fn signature_headers(&self) -> &'static [&'static str] {
-        &["x-signature"]
+    fn signature_headers(&self) -> Vec<&str> {
+        vec!["x-signature"]
     }
 
     fn verify(&self, request: &Request<'_>) -> Result<(), Refusal> {
@@ -60,8 +60,21 @@ impl Source for TestSource {
         }
     }
 
-    fn interpret(&self, body: &[u8]) -> Result<Interpreted, InvalidPayload> {
-        let event: Value = serde_json::from_slice(body).map_err(|_| InvalidPayload("not JSON".to_owned()))?;
+    fn telling_headers(&self) -> Vec<&str> {
+        vec!["x-event"]
+    }
+
+    fn admits(&self, token: &str) -> bool {
+        token == "t0ken"
+    }
+
+    fn split(&self, message: &Message<'_>) -> Result<Option<Vec<Vec<u8>>>, InvalidPayload> {
+        let events: Option<Vec<Value>> = serde_json::from_slice(message.body).ok();
+        Ok(events.map(|events| events.iter().map(|event| event.to_string().into_bytes()).collect()))
+    }
+
+    fn interpret(&self, message: &Message<'_>) -> Result<Interpreted, InvalidPayload> {
+        let event: Value = serde_json::from_slice(message.body).map_err(|_| InvalidPayload("not JSON".to_owned()))?;
         let id = event["id"].as_str().ok_or_else(|| InvalidPayload("no id".to_owned()))?;
         let event_type = event["type"].as_str().unwrap_or("none");
         assert_ne!(event_type, "boom", "made for the test");
@@ -137,6 +150,17 @@ impl Door for TestDoor {
             };
             stored.insert(intake.mark.clone(), intake);
             Ok(Receipt::Stored(number, status))
+        })
+    }
+
+    fn ingest_all(&self, intakes: Vec<Intake>) -> IngestingAll {
+        let each: Vec<Ingesting> = intakes.into_iter().map(|intake| self.ingest(intake)).collect();
+        Box::pin(async move {
+            let mut receipts = Vec::new();
+            for ingesting in each {
+                receipts.push(ingesting.await?);
+            }
+            Ok(receipts)
         })
     }
 
@@ -234,6 +258,7 @@ impl Setup {
         let sources = [("shop", false), ("touchy", true)].map(|(name, always_200)| SourceEntry {
             name: name.to_owned(),
             source: Arc::new(TestSource),
+            endpoint: Some(format!("https://hooks.example.com/api/webhooks/{name}")),
             rules: SourceRules { always_200, ..rules },
         });
         let limits = BodyLimits::from(&self.server);

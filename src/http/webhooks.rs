@@ -1,8 +1,9 @@
-//! `POST /api/webhooks/{source}`: from a request to an answer that can be relied on.
+//! `POST /api/webhooks/{source}`, with `/{token}` where a source has tokens: from a request to an answer that can be relied on.
 //!
 //! The order of the checks is part of the interface: path, method, readiness, size, body, signature, meaning, and last the
 //! writer. Nothing of a body is looked at before its signature was.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -18,12 +19,17 @@ use super::budget::Budget;
 use super::door::{Door, NotReady};
 use super::rejected::{Rejected, RejectedLog};
 use super::source_table::{SourceEntry, SourceTable};
-use super::verified;
+use super::verified::{self, Intakes};
 use crate::config;
-use crate::ledger::intake::{Intake, Receipt};
+use crate::ledger::intake::Receipt;
+use crate::model::envelope::Envelope;
 use crate::model::refused::Refused;
+use crate::model::time::Timestamp;
 use crate::platform::clock::SharedClock;
-use crate::sources::{Headers, InvalidPayload, Refusal, Request};
+use crate::sources::{Handshake, Headers, InvalidPayload, Refusal, Request};
+
+/// The longest name of an event that an address may give, in bytes.
+const LONGEST_EVENT: usize = 200;
 
 /// How much of a request is taken, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -85,16 +91,33 @@ impl Webhooks {
 
     /// Answers a request; `route` is what follows `/api/webhooks/` in its path.
     pub(super) async fn answer(&self, route: &str, head: &Parts, body: &mut RequestBody, peer: IpAddr) -> Answer {
-        // A second segment would be a token; no kind of source takes one yet.
-        let found = self.sources.read().unwrap_or_else(PoisonError::into_inner).find(route);
-        let Some(entry) = found else {
+        let (name, token) = route.split_once('/').map_or((route, None), |(name, token)| (name, Some(token)));
+        let found = self.sources.read().unwrap_or_else(PoisonError::into_inner).find(name);
+        // Who guesses learns nothing: a wrong token is answered as an unknown source is.
+        let Some(entry) = found.filter(|entry| token.is_none_or(|token| entry.source.admits(token))) else {
             return answer::fixed(StatusCode::NOT_FOUND, r#"{"error":"unknown_source"}"#);
         };
         if head.method != Method::POST {
             return answer::method_not_allowed("POST");
         }
         let began = Instant::now();
-        let outcome = match self.take(&entry, &head.headers, body, peer).await {
+        let query = head.uri.query();
+        let event = query.and_then(event_of);
+        let rest = match (token, query) {
+            (None, None) => Cow::Borrowed(""),
+            // As it came: a sender that signs its address signs these bytes.
+            _ => Cow::Owned(
+                [
+                    if token.is_some() { "/" } else { "" },
+                    token.unwrap_or_default(),
+                    if query.is_some() { "?" } else { "" },
+                    query.unwrap_or_default(),
+                ]
+                .concat(),
+            ),
+        };
+        let address = Address { rest: &rest, token, event: event.as_deref() };
+        let outcome = match self.take(&entry, address, &head.headers, body, peer).await {
             Ok(taken) => taken,
             Err(failure) => Outcome::from(failure),
         };
@@ -106,47 +129,68 @@ impl Webhooks {
     async fn take(
         &self,
         entry: &SourceEntry,
+        address: Address<'_>,
         headers: &HeaderMap,
         body: &mut RequestBody,
         peer: IpAddr,
     ) -> Result<Outcome, Failure> {
         self.door.try_ready()?;
         let (bytes, _reservation) = body.read(self.limits.max_body, self.limits.body_timeout, &self.budget).await?;
-        let intake = match self.examine(entry, headers, &bytes, peer) {
-            Ok(intake) => intake,
+        let received_at = self.clock.now();
+        let examined = self.examine(entry, &address.request(entry, &HeaderFields(headers), &bytes, received_at), peer);
+        let intakes = match examined {
+            Ok(Examined::Genuine(intakes)) => intakes,
+            Ok(Examined::Handshake(handshake)) => return Ok(Outcome::Handshake(handshake)),
             Err(refused) => {
                 let (outcome, row) = *refused;
                 if entry.rules.always_200 {
-                    self.keep(entry, headers, &bytes, row).await?;
+                    let envelope = {
+                        let fields = HeaderFields(headers);
+                        let request = address.request(entry, &fields, &bytes, received_at);
+                        verified::refused_envelope(&*entry.source, &request)
+                    };
+                    self.keep(envelope, &bytes, row).await?;
                 }
                 return Ok(outcome);
             }
         };
         // Gives hyper its buffer back while the writer works.
         drop(bytes);
-        let event_type = intake.interpreted.as_ref().map(|interpreted| interpreted.event_type.clone());
-        let event_id = intake.provider_id.clone();
-        let receipt = self.door.ingest(intake).await?;
-        Ok(Outcome::Received { receipt, event_id, event_type })
+        match intakes {
+            Intakes::One(intake) => {
+                let event_type = intake.interpreted.as_ref().map(|interpreted| interpreted.event_type.clone());
+                let event_id = intake.provider_id.clone();
+                let receipt = self.door.ingest(intake).await?;
+                Ok(Outcome::Received { receipt, event_id, event_type })
+            }
+            Intakes::Several(intakes) => {
+                let ids: Vec<String> = intakes.iter().map(|intake| intake.provider_id.clone()).collect();
+                let receipts = self.door.ingest_all(intakes).await?;
+                Ok(Outcome::ReceivedAll(ids.into_iter().zip(receipts).collect()))
+            }
+        }
     }
 
     /// Verifies and interprets; what is refused goes to the list of rejected requests.
     fn examine(
         &self,
         entry: &SourceEntry,
-        headers: &HeaderMap,
-        body: &[u8],
+        request: &Request<'_>,
         peer: IpAddr,
-    ) -> Result<Intake, Box<(Outcome, Rejected)>> {
-        let received_at = self.clock.now();
+    ) -> Result<Examined, Box<(Outcome, Rejected)>> {
         let source = &*entry.source;
-        let request = Request { headers: &HeaderFields(headers), body, received_at };
-        if let Err(refusal) = source.verify(&request) {
-            let explain = || source.explain(&request, refusal);
+        if let Some(handshake) = source.handshake(request) {
+            return Ok(Examined::Handshake(handshake));
+        }
+        let received_at = request.received_at;
+        if let Err(refusal) = source.verify(request) {
+            let explain = || source.explain(request, refusal);
             let row = self.rejected.record(&entry.name, peer, refusal.name(), received_at, explain);
             return Err(Box::new((Outcome::Refused(refusal), row)));
         }
-        verified::intake(&entry.name, source, body, received_at, self.pack).map_err(|InvalidPayload(message)| {
+        let envelope = verified::envelope(source, request);
+        let intakes = verified::intakes(&entry.name, source, envelope, request.body, received_at, self.pack);
+        intakes.map(Examined::Genuine).map_err(|InvalidPayload(message)| {
             let row = self.rejected.record(&entry.name, peer, "invalid_payload", received_at, || message.clone());
             Box::new((Outcome::Invalid { message }, row))
         })
@@ -154,11 +198,7 @@ impl Webhooks {
 
     /// Keeps a refused request of a sender that is answered 200 and so does not come again: nobody is told so before it is on
     /// disk.
-    async fn keep(&self, entry: &SourceEntry, headers: &HeaderMap, body: &[u8], row: Rejected) -> Result<(), NotReady> {
-        let fields = entry.source.signature_headers().iter().flat_map(|name| {
-            let values = headers.get_all(*name).iter();
-            values.map(|value| ((*name).to_owned(), value.as_bytes().to_vec()))
-        });
+    async fn keep(&self, envelope: Envelope, body: &[u8], row: Rejected) -> Result<(), NotReady> {
         let refused = Refused {
             id: row.id,
             source: row.source,
@@ -166,11 +206,64 @@ impl Webhooks {
             address: row.address.to_string(),
             reason: row.reason,
             verdict: row.verdict,
-            headers: fields.collect(),
+            envelope,
             body_bytes: u32::try_from(body.len()).unwrap_or(u32::MAX),
         };
         self.door.keep_refused(refused, (self.pack)(body)).await
     }
+}
+
+/// What the path and the query of a request say.
+#[derive(Clone, Copy)]
+struct Address<'a> {
+    /// Behind the source's name, as received.
+    rest: &'a str,
+    token: Option<&'a str>,
+    event: Option<&'a str>,
+}
+
+impl<'a> Address<'a> {
+    fn request(
+        self,
+        entry: &'a SourceEntry,
+        headers: &'a HeaderFields<'a>,
+        body: &'a [u8],
+        received_at: Timestamp,
+    ) -> Request<'a> {
+        let Self { rest, token, event } = self;
+        Request { endpoint: entry.endpoint.as_deref(), rest, token, event, ..Request::post(headers, body, received_at) }
+    }
+}
+
+/// The event that a query names, `event=…`: the first one, unescaped. Longer than any name is none.
+fn event_of(query: &str) -> Option<String> {
+    let value = query.split('&').find_map(|pair| pair.strip_prefix("event="))?;
+    let event = unescaped(value)?;
+    (!event.is_empty() && event.len() <= LONGEST_EVENT && !event.chars().any(char::is_control)).then_some(event)
+}
+
+/// A value of a query without its escapes; none where they are wrong.
+fn unescaped(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+                let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+                u8::try_from(high * 16 + low).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// A request that may be answered with 200.
+enum Examined {
+    Genuine(Intakes),
+    Handshake(Handshake),
 }
 
 /// Why nothing can be said about the webhook itself.
@@ -194,6 +287,8 @@ impl From<NotReady> for Failure {
 /// What became of a request.
 enum Outcome {
     Received { receipt: Receipt, event_id: String, event_type: Option<String> },
+    ReceivedAll(Vec<(String, Receipt)>),
+    Handshake(Handshake),
     Refused(Refusal),
     Invalid { message: String },
     TooLarge,
@@ -218,8 +313,9 @@ impl Outcome {
     /// The one word for answers and logs.
     fn name(&self) -> &'static str {
         match self {
-            Self::Received { receipt: Receipt::Stored(_, status), .. } => status.name(),
-            Self::Received { receipt: Receipt::Duplicate(_), .. } => "duplicate",
+            Self::Received { receipt, .. } => name_of(*receipt),
+            Self::ReceivedAll(received) => received.first().map_or("ignored", |(_, receipt)| name_of(*receipt)),
+            Self::Handshake(_) => "handshake",
             Self::Refused(_) => "invalid_signature",
             Self::Invalid { .. } => "invalid_payload",
             Self::TooLarge => "body_too_large",
@@ -236,6 +332,16 @@ impl Outcome {
             Self::Received { event_id, .. } => {
                 answer::json(StatusCode::OK, &Accepting { received: true, status: self.name(), event_id })
             }
+            Self::ReceivedAll(received) => {
+                let events = received.iter().map(|(event_id, receipt)| Part { event_id, status: name_of(*receipt) });
+                let first = received.first().map(|(event_id, _)| event_id.as_str());
+                let (received, status) = (true, self.name());
+                answer::json(
+                    StatusCode::OK,
+                    &AcceptingAll { received, status, event_id: first, events: events.collect() },
+                )
+            }
+            Self::Handshake(handshake) => answer::json_bytes(StatusCode::OK, handshake.answer.clone()),
             Self::Refused(refusal) => refuse(entry, Refusing { reason: Some(refusal.name()), ..error }),
             Self::Invalid { message } => refuse(entry, Refusing { message: Some(message), ..error }),
             Self::TooLarge => answer::json(StatusCode::PAYLOAD_TOO_LARGE, &Refusing { limit: Some(max_body), ..error }),
@@ -268,12 +374,26 @@ impl Outcome {
                     "webhook"
                 );
             }
+            Self::ReceivedAll(received) => {
+                for (event_id, receipt) in received {
+                    let status = name_of(*receipt);
+                    tracing::info!(source, status, http, event = event_id.as_str(), took_us, "webhook");
+                }
+            }
             Self::Refused(refusal) => {
                 tracing::info!(source, status, http, reason = refusal.name(), took_us, "webhook");
             }
             Self::Unavailable { reason } => tracing::info!(source, status, http, reason, took_us, "webhook"),
             _ => tracing::info!(source, status, http, took_us, "webhook"),
         }
+    }
+}
+
+/// What became of one webhook, in a word.
+fn name_of(receipt: Receipt) -> &'static str {
+    match receipt {
+        Receipt::Stored(_, status) => status.name(),
+        Receipt::Duplicate(_) => "duplicate",
     }
 }
 
@@ -290,6 +410,22 @@ struct Accepting<'a> {
     received: bool,
     status: &'static str,
     event_id: &'a str,
+}
+
+/// The answer to several events in one request: the first, as if it were alone, and each.
+#[derive(Serialize)]
+struct AcceptingAll<'a> {
+    received: bool,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<&'a str>,
+    events: Vec<Part<'a>>,
+}
+
+#[derive(Serialize)]
+struct Part<'a> {
+    event_id: &'a str,
+    status: &'static str,
 }
 
 #[derive(Serialize)]

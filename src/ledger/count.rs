@@ -116,6 +116,7 @@ pub fn plan_unreadable(workspace: &mut Workspace<'_>, intake: &Intake) -> Receip
         notes: vec!["this version could not digest it; it is taken up again with `tallyhook events replay`".into()],
         group: None,
         business_events: Vec::new(),
+        envelope: intake.envelope.clone(),
         body_bytes: intake.body_bytes,
     });
     Receipt::Stored(id, Status::Unreadable)
@@ -135,6 +136,7 @@ fn webhook_of(id: WebhookId, intake: &Intake, interpreted: &Interpreted) -> Webh
         notes: interpreted.notes.clone(),
         group: None,
         business_events: Vec::new(),
+        envelope: intake.envelope.clone(),
         body_bytes: intake.body_bytes,
     }
 }

@@ -1,5 +1,8 @@
 //! What the listener hands to the writer, and what it learns.
 
+use std::time::Duration;
+
+use crate::model::envelope::Envelope;
 use crate::model::id::WebhookId;
 use crate::model::statement::Interpreted;
 use crate::model::time::Timestamp;
@@ -16,8 +19,12 @@ pub struct Intake {
     pub provider_id: String,
     /// What the dedup mark is kept under, `stripe/evt_…`.
     pub mark: String,
+    /// How long the mark tells a repeat, where it does not last as long as the webhook itself.
+    pub mark_lives: Option<Duration>,
     /// When it was received.
     pub received_at: Timestamp,
+    /// What is kept of its request besides the body.
+    pub envelope: Envelope,
     /// Size of the raw body.
     pub body_bytes: u32,
     /// The raw body as `store::body` packs it.

@@ -7,6 +7,7 @@ pub mod business_event;
 pub mod contact;
 pub mod count;
 pub mod delivery;
+pub mod envelope;
 pub mod group;
 pub mod id;
 pub mod identity;

@@ -1,5 +1,6 @@
 //! A refused request that is kept whole, since its sender was answered 200 and does not come again by itself.
 
+use super::envelope::Envelope;
 use super::time::Timestamp;
 
 /// A refused request with all that it takes to verify it again. Anyone can send one: nothing in it is believed.
@@ -17,8 +18,8 @@ pub struct Refused {
     pub reason: String,
     /// What was found out about it, for a person.
     pub verdict: String,
-    /// The header fields that its source's signature stands in, in order of appearance; never one that carries a token.
-    pub headers: Vec<(String, Vec<u8>)>,
+    /// The header fields that its source's signature and the event's name stand in, and what the address said; never a token.
+    pub envelope: Envelope,
     /// Size of the raw body in bytes.
     pub body_bytes: u32,
 }

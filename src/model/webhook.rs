@@ -1,5 +1,6 @@
 //! One event as a source sent it, and what became of it.
 
+use super::envelope::Envelope;
 use super::id::{BusinessEventId, GroupId, Mode, WebhookId};
 use super::statement::NOTHING_TO_COUNT;
 use super::time::Timestamp;
@@ -57,6 +58,8 @@ pub struct Webhook {
     pub group: Option<GroupId>,
     /// The business events it gave rise to.
     pub business_events: Vec<BusinessEventId>,
+    /// What is kept of its request besides the body: all that it takes to interpret it again.
+    pub envelope: Envelope,
     /// Size of the raw body in bytes.
     pub body_bytes: u32,
 }

@@ -30,6 +30,8 @@ pub struct ConfiguredSource {
     pub name: String,
     /// Verifies and interprets.
     pub source: Arc<dyn Source>,
+    /// How its sender reaches it; none where no `server.public_url` is.
+    pub endpoint: Option<String>,
     /// How its events are counted.
     pub rules: SourceRules,
 }
@@ -57,6 +59,7 @@ impl Configured {
                 .map(|source| ConfiguredSource {
                     name: source.name.clone(),
                     source: Arc::from(sources::build(&source.settings)),
+                    endpoint: config.server.endpoint(&source.name),
                     rules: source_rules(source.rules),
                 })
                 .collect(),

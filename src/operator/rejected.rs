@@ -10,10 +10,10 @@ use super::pages::{Batch, in_batches};
 use super::request::{List, Selection};
 use crate::http::admin::{OperatorError, OperatorRows};
 use crate::http::rejected::{Rejected, RejectedFilter, RejectedLog};
-use crate::http::verified;
+use crate::http::verified::{self, Intakes};
 use crate::ledger::intake::Receipt;
 use crate::model::refused::Refused;
-use crate::sources::{Headers, Request};
+use crate::sources::Request;
 use crate::store::{Command, Reply, Snapshot, body};
 
 /// Kept requests that are dealt with under one snapshot.
@@ -164,14 +164,21 @@ fn again(desk: &Desk, snapshot: &Snapshot, kept: &Refused, dry_run: bool) -> Res
     };
     let Some(bytes) = snapshot.refused_body(kept).map_err(broken)? else { return Ok(not_kept(kept.id)) };
     // Its signature is as old as it was when it came, however late a person looks after it.
-    let request = Request { headers: &KeptHeaders(&kept.headers), body: &bytes, received_at: kept.received_at };
+    let rest = kept.envelope.event.as_ref().map_or_else(String::new, |event| format!("?event={event}"));
+    let request = Request {
+        endpoint: source.endpoint.as_deref(),
+        rest: &rest,
+        event: kept.envelope.event.as_deref(),
+        ..Request::post(&kept.envelope, &bytes, kept.received_at)
+    };
     if let Err(refusal) = source.source.verify(&request) {
         let why = format!("{}: {}", refusal.name(), source.source.explain(&request, refusal));
         return Ok(answer(kept, "refused", Some(why)));
     }
     let now = desk.clock.now();
-    let intake = match verified::intake(&kept.source, &*source.source, &bytes, now, body::compress) {
-        Ok(intake) => intake,
+    let envelope = verified::envelope(&*source.source, &request);
+    let intakes = match verified::intakes(&kept.source, &*source.source, envelope, &bytes, now, body::compress) {
+        Ok(intakes) => intakes,
         Err(invalid) => return Ok(answer(kept, "refused", Some(format!("invalid_payload: {invalid}")))),
     };
     if let Some(live) = &desk.live
@@ -179,22 +186,32 @@ fn again(desk: &Desk, snapshot: &Snapshot, kept: &Refused, dry_run: bool) -> Res
     {
         return Err(OperatorError { status: 409, message: format!("nothing can be taken in now: {reason}") });
     }
+    // Of several events in one request the row tells of the first.
+    let provider_id = intakes.all().first().map(|intake| intake.provider_id.clone());
     if dry_run {
         let mut row = answer(kept, "would_take_in", None);
-        row["provider_id"] = json!(intake.provider_id);
+        row["provider_id"] = json!(provider_id);
         return Ok(row);
     }
-    let provider_id = intake.provider_id.clone();
-    let (result, event) = match desk.writer.run(Command::Intake(Box::new(intake))).map_err(|error| unwritten(&error))? {
-        Reply::Receipt(Receipt::Stored(id, status)) => (status.name(), id),
-        Reply::Receipt(Receipt::Duplicate(id)) => ("duplicate", id),
+    let command = match intakes {
+        Intakes::One(intake) => Command::Intake(Box::new(intake)),
+        Intakes::Several(intakes) => Command::IntakeAll(intakes),
+    };
+    let receipt = match desk.writer.run(command).map_err(|error| unwritten(&error))? {
+        Reply::Receipt(receipt) => Some(receipt),
+        Reply::Receipts(receipts) => receipts.first().copied(),
         Reply::Refused(why) => return Ok(answer(kept, "refused", Some(why))),
         Reply::Done | Reply::Swept { .. } => return Ok(answer(kept, "refused", Some("no receipt".to_owned()))),
+    };
+    let (result, event) = match receipt {
+        Some(Receipt::Stored(id, status)) => (status.name(), Some(id)),
+        Some(Receipt::Duplicate(id)) => ("duplicate", Some(id)),
+        None => ("ignored", None),
     };
     // After the webhook is on disk: a crash in between leaves both, and a second retry finds a duplicate.
     forget(desk, kept)?;
     let mut row = answer(kept, result, None);
-    row["event"] = json!(event.to_string());
+    row["event"] = json!(event.map(|event| event.to_string()));
     row["provider_id"] = json!(provider_id);
     Ok(row)
 }
@@ -229,14 +246,4 @@ fn not_kept(id: u64) -> Value {
 fn number(id: &str) -> Result<u64, OperatorError> {
     let digits = id.strip_prefix('r').unwrap_or(id);
     digits.parse().map_err(|_| wrong(format!("{id:?} is not an id like r12")))
-}
-
-/// Kept header fields as sources see them.
-struct KeptHeaders<'a>(&'a [(String, Vec<u8>)]);
-
-impl Headers for KeptHeaders<'_> {
-    fn values(&self, name: &str) -> Vec<&[u8]> {
-        let of_name = self.0.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
-        of_name.map(|(_, value)| value.as_slice()).collect()
-    }
 }

@@ -19,6 +19,7 @@ use crate::model::delivery::Delivery;
 use crate::model::id::{BusinessEventId, WebhookId};
 use crate::model::statement::Interpreted;
 use crate::model::webhook::{Status, Webhook};
+use crate::sources::Message;
 use crate::store::{Command, Page, Snapshot};
 
 /// Interprets webhooks again, one after the other.
@@ -102,7 +103,8 @@ fn interpret(
     let Some(body) = snapshot.body(webhook.id, limit).map_err(broken)? else {
         return Ok(Err("its body is past its keeping time ([retention] payloads)".to_owned()));
     };
-    Ok(match catch_unwind(AssertUnwindSafe(|| source.source.interpret(&body))) {
+    let message = Message { envelope: &webhook.envelope, body: &body, received_at: webhook.received_at };
+    Ok(match catch_unwind(AssertUnwindSafe(|| source.source.interpret(&message))) {
         Ok(Ok(interpreted)) => Ok(interpreted),
         Ok(Err(invalid)) => Err(invalid.to_string()),
         Err(_panic) => {

@@ -55,6 +55,10 @@ impl<'txn> Batch<'txn> {
     pub(super) fn carry_out(&mut self, command: Command, now: Timestamp) -> Result<Reply, StoreError> {
         match command {
             Command::Intake(intake) => return self.take_in(&intake).map(Reply::Receipt),
+            Command::IntakeAll(intakes) => {
+                let receipts = intakes.iter().map(|intake| self.take_in(intake));
+                return receipts.collect::<Result<_, _>>().map(Reply::Receipts);
+            }
             Command::SetStanding(destination, standing) => {
                 let bytes = record::standing::encode(&standing);
                 self.tables.standings.insert(destination.0, bytes.as_slice()).map_err(StoreError::storage)?;
@@ -110,7 +114,9 @@ impl<'txn> Batch<'txn> {
     }
 
     fn take_in(&mut self, intake: &Intake) -> Result<Receipt, StoreError> {
-        if let Some(first) = self.tables.mark(&intake.mark)? {
+        if let Some(first) = self.tables.mark(&intake.mark)?
+            && self.still_marks(intake, first)
+        {
             if self.rules.repeats_may_count(&intake.source) {
                 self.count_repeat(intake, first)?;
             }
@@ -134,6 +140,14 @@ impl<'txn> Batch<'txn> {
             self.news.unreadable.extend((status == Status::Unreadable).then_some(id));
         }
         Ok(receipt)
+    }
+
+    /// Whether the mark that a webhook left still tells a repeat. One made from a body does so for a while only.
+    fn still_marks(&self, intake: &Intake, first: WebhookId) -> bool {
+        let Some(lives) = intake.mark_lives else { return true };
+        // One that can't be read is taken for a repeat, as with marks that last.
+        let Ok(Some(webhook)) = self.tables.webhook(first) else { return true };
+        intake.received_at < webhook.received_at.after(lives)
     }
 
     fn count_repeat(&mut self, intake: &Intake, first: WebhookId) -> Result<(), StoreError> {
@@ -255,6 +269,7 @@ fn plan_of(
             None => Err(BooksError::Missing(format!("webhook {id} is not there"))),
         },
         Command::Intake(_)
+        | Command::IntakeAll(_)
         | Command::Settle(_)
         | Command::SetStanding(..)
         | Command::Sweep(_)

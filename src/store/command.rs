@@ -15,6 +15,8 @@ use super::sweep::Sweep;
 pub enum Command {
     /// Write a verified webhook down, and what follows from it.
     Intake(Box<Intake>),
+    /// Write the verified webhooks of one request down, all in one transaction.
+    IntakeAll(Vec<Intake>),
     /// Let go what of a group has waited long enough.
     Settle(GroupId),
     /// A request that its destination can't recognise as a repeat is about to begin.
@@ -50,6 +52,8 @@ pub enum Reply {
     Done,
     /// What became of a webhook.
     Receipt(Receipt),
+    /// What became of each of several webhooks, in their order.
+    Receipts(Vec<Receipt>),
     /// It can't be done, and why; nothing was changed.
     Refused(String),
     /// How many rows a sweep deleted, and the next slice if there may be more.

@@ -13,10 +13,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tallyhook::ledger::intake::Intake;
+use tallyhook::model::envelope::Envelope;
 use tallyhook::model::secret::Secret;
 use tallyhook::model::time::Timestamp;
 use tallyhook::sources::stripe::{MetadataKeys, Settings, Stripe};
-use tallyhook::sources::{SampleRequest, Source};
+use tallyhook::sources::{Message, SampleRequest, Source};
 use tallyhook::store::{Listener, News};
 
 /// When the tests begin.
@@ -54,7 +55,7 @@ impl Listener for Ear {
 /// The body of a sample of Stripe's.
 pub fn body(event_type: &str, number: u64, at: Timestamp) -> Vec<u8> {
     let source = stripe();
-    source.sample(&SampleRequest { event_type, number, now: at, livemode: true }).unwrap().body
+    source.sample(&SampleRequest { event_type, number, now: at, livemode: true, endpoint: None }).unwrap().body
 }
 
 fn stripe() -> Stripe {
@@ -65,11 +66,13 @@ fn stripe() -> Stripe {
 /// A webhook as the listener would hand it over.
 pub fn intake(event_type: &str, number: u64, at: Timestamp) -> Intake {
     let body = body(event_type, number, at);
-    let interpreted = stripe().interpret(&body).unwrap();
+    let interpreted = stripe().interpret(&Message::bare(&body, at)).unwrap();
     Intake {
         source: "stripe".into(),
         provider_id: interpreted.provider_id.clone(),
         mark: format!("stripe/{}", interpreted.provider_id),
+        mark_lives: None,
+        envelope: Envelope::default(),
         received_at: at,
         body_bytes: u32::try_from(body.len()).unwrap(),
         packed_body: tallyhook::store::body::compress(&body),
@@ -85,6 +88,8 @@ pub fn uninterpreted(number: u64, at: Timestamp) -> Intake {
         interpreted: None,
         provider_id: format!("evt_odd_{number}"),
         mark: format!("stripe/evt_odd_{number}"),
+        mark_lives: None,
+        envelope: Envelope::default(),
         received_at: at,
         body_bytes: u32::try_from(body.len()).unwrap(),
         packed_body: tallyhook::store::body::compress(&body),

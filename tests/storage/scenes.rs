@@ -4,6 +4,7 @@ use tallyhook::destinations::Finished;
 use tallyhook::ledger::result::Report;
 use tallyhook::ledger::workspace::Target;
 use tallyhook::model::delivery::{Attempt, FailureClass, Held, Outcome, Standing};
+use tallyhook::model::envelope::Envelope;
 use tallyhook::model::id::{BusinessEventId, ContactId, DeliveryId, DestinationId, GroupId, WebhookId};
 use tallyhook::model::refused::Refused;
 use tallyhook::store::{Command, Sweep, SweepLimits, body};
@@ -177,7 +178,7 @@ fn refusals() -> Vec<Step> {
             address: "192.0.2.7".into(),
             reason: "no_matching_signature".into(),
             verdict: "The secret is another one.".into(),
-            headers: vec![("stripe-signature".into(), b"t=1,v1=00".to_vec())],
+            envelope: Envelope { headers: vec![("stripe-signature".into(), b"t=1,v1=00".to_vec())], event: None },
             body_bytes: 2,
         };
         Command::KeepRefused(Box::new(refused), body::compress(b"{}"))

@@ -18,6 +18,7 @@ use crate::ledger::workspace::Notice;
 use crate::model::attribution::Attribution;
 use crate::model::business_event::{BusinessEvent, EventKind};
 use crate::model::delivery::{AmbiguousPolicy, Delivery, Failure, Standing, State};
+use crate::model::envelope::Envelope;
 use crate::model::id::{BusinessEventId, DeliveryId, DestinationId, Mode, Scope};
 use crate::model::identity::Email;
 use crate::model::money::Money;
@@ -399,6 +400,8 @@ impl World {
             source: "stripe".into(),
             provider_id: format!("evt_{number}"),
             mark: format!("stripe/evt_{number}"),
+            mark_lives: None,
+            envelope: Envelope::default(),
             received_at: self.now(),
             body_bytes: 2,
             packed_body: crate::store::body::compress(b"{}"),

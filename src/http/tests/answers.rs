@@ -96,7 +96,7 @@ fn what_a_touchy_sender_is_told_nothing_of_is_kept_whole_before_the_answer() {
     let kept = server.door.kept.lock().unwrap().clone();
     let [(refused, body)] = &kept[..] else { panic!("{kept:?}") };
     assert_eq!((refused.source.as_str(), refused.reason.as_str()), ("touchy", "no_matching_signature"));
-    assert_eq!(refused.headers, [("x-signature".to_owned(), b"forged".to_vec())], "and no token");
+    assert_eq!(refused.envelope.headers, [("x-signature".to_owned(), b"forged".to_vec())], "and no token");
     assert_eq!((body.as_slice(), refused.body_bytes, refused.address.as_str()), (&b"hello"[..], 5, "127.0.0.1"));
     assert_eq!(refused.id, server.rejected.list(&RejectedFilter::default())[0].id);
 
@@ -122,6 +122,48 @@ fn storage_trouble_is_answered_with_the_senders_own_retry_status() {
     assert_eq!(refused.json()["reason"], "disk_reserve");
     assert!(refused.says_close());
     assert!(server.door.marks().is_empty());
+}
+
+#[test]
+fn a_token_in_the_path_opens_and_a_wrong_one_finds_nothing() {
+    let server = Setup::default().start();
+    let at = |path: &str| {
+        let body = event("evt_1");
+        let length = body.len();
+        format!(
+            "POST /api/webhooks/{path} HTTP/1.1\r\nhost: x\r\nx-signature: good\r\nx-event: sold\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+    };
+    for wrong in ["shop/", "shop/T0KEN", "shop/t0ken/", "shop/t0ken/more", "shop//t0ken", "nobody/t0ken"] {
+        let reply = server.ask(at(wrong));
+        assert_eq!((reply.status, reply.json()["error"].as_str()), (404, Some("unknown_source")), "{wrong}");
+    }
+    assert!(server.door.marks().is_empty());
+    assert_eq!(server.ask(at("shop/t0ken?a=1&event=contact%20made&event=other")).status, 200);
+    let stored = server.door.stored.lock().unwrap();
+    let envelope = &stored["test/evt_1"].envelope;
+    assert_eq!(envelope.event.as_deref(), Some("contact made"));
+    assert_eq!(envelope.headers, [("x-event".to_owned(), b"sold".to_vec())], "what tells, and no signature");
+}
+
+#[test]
+fn several_events_in_one_request_are_stored_together_and_each_is_answered() {
+    let server = Setup::default().start();
+    let parts = format!("[{}, {}, {}]", event("evt_1"), r#"{"id":"evt_2","type":"ping"}"#, event("evt_1"));
+    let reply = server.ask(webhook("shop", &parts));
+    assert_eq!(
+        String::from_utf8(reply.body).unwrap(),
+        r#"{"received":true,"status":"accepted","event_id":"evt_1","events":[{"event_id":"evt_1","status":"accepted"},{"event_id":"evt_2","status":"ignored"},{"event_id":"evt_1","status":"duplicate"}]}"#
+    );
+    assert_eq!(server.door.marks(), ["test/evt_1", "test/evt_2"]);
+    assert_eq!(server.door.stored.lock().unwrap()["test/evt_1"].packed_body, event("evt_1").as_bytes());
+    let bad = server.ask(webhook("shop", &format!("[{}, {{}}]", event("evt_3"))));
+    assert_eq!((bad.status, bad.json()["error"].as_str()), (400, Some("invalid_payload")));
+    assert_eq!(server.door.marks().len(), 2, "all or none");
+    let none = server.ask(webhook("shop", "[]"));
+    assert_eq!(none.json(), serde_json::json!({"received": true, "status": "ignored", "events": []}));
+    let many = server.ask(webhook("shop", &format!("[{}1]", "1,".repeat(1000))));
+    assert_eq!(many.status, 400);
 }
 
 #[test]

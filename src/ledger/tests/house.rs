@@ -14,6 +14,7 @@ use crate::ledger::{count, plan, result};
 use crate::model::business_event::{BusinessEvent, EventKind};
 use crate::model::contact::Contact;
 use crate::model::delivery::{Attempt, Delivery, Outcome, State};
+use crate::model::envelope::Envelope;
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId};
 use crate::model::identity::{Holder, Identity};
 use crate::model::statement::{Interpreted, Meaning};
@@ -57,6 +58,8 @@ impl House {
             }),
             provider_id: event.id.clone(),
             mark: format!("stripe/{}", event.id),
+            mark_lives: None,
+            envelope: Envelope::default(),
             received_at: self.now,
             body_bytes: 0,
             packed_body: Vec::new(),

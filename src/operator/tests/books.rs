@@ -17,6 +17,7 @@ use crate::ledger::intake::{Intake, Receipt};
 use crate::ledger::result::Report;
 use crate::ledger::workspace::Target;
 use crate::model::delivery::{Attempt, FailureClass, Outcome, Standing};
+use crate::model::envelope::Envelope;
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, WebhookId};
 use crate::model::refused::Refused;
 use crate::model::secret::Secret;
@@ -25,7 +26,7 @@ use crate::model::time::Timestamp;
 use crate::operator::{Configured, Desk, Live, rules};
 use crate::platform::clock::{Clock, ManualClock, SharedClock};
 use crate::platform::disk::ManualDisk;
-use crate::sources::{Sample, SampleRequest, Source, stripe};
+use crate::sources::{Message, Sample, SampleRequest, Source, stripe};
 use crate::store::{Command, Listener, News, Reply, Store, StoreSettings, Writer, WriterSettings};
 
 /// When every test begins.
@@ -169,8 +170,9 @@ impl Books {
     pub fn take_in_with_notes(&self, number: u64, notes: &[&str]) -> WebhookId {
         let now = self.clock.now();
         let event_type = "payment_intent.succeeded";
-        let sample = self.stripe.sample(&SampleRequest { event_type, number, now, livemode: true }).unwrap();
-        let mut interpreted = self.stripe.interpret(&sample.body).unwrap();
+        let sample =
+            self.stripe.sample(&SampleRequest { event_type, number, now, livemode: true, endpoint: None }).unwrap();
+        let mut interpreted = self.stripe.interpret(&Message::bare(&sample.body, now)).unwrap();
         interpreted.notes = notes.iter().map(|note| (*note).to_owned()).collect();
         self.store(interpreted.provider_id.clone(), Some(interpreted), &sample.body)
     }
@@ -180,7 +182,9 @@ impl Books {
         let (secrets, metadata) = (vec![Secret::new(secret)], stripe::MetadataKeys::default());
         let settings = stripe::Settings { secrets, tolerance: Duration::from_secs(300), metadata };
         let now = self.clock.now();
-        stripe::Stripe::new(settings).sample(&SampleRequest { event_type, number, now, livemode: true }).unwrap()
+        stripe::Stripe::new(settings)
+            .sample(&SampleRequest { event_type, number, now, livemode: true, endpoint: None })
+            .unwrap()
     }
 
     /// Keeps a request as if it had just been refused.
@@ -197,7 +201,14 @@ impl Books {
             address: "192.0.2.7".into(),
             reason: "no_matching_signature".into(),
             verdict: "The secret is another one.".into(),
-            headers: sample.headers.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect(),
+            envelope: Envelope {
+                headers: sample
+                    .headers
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.clone().into_bytes()))
+                    .collect(),
+                event: None,
+            },
             body_bytes: u32::try_from(sample.body.len()).unwrap(),
         };
         self.writer.run(Command::KeepRefused(Box::new(refused), packed)).unwrap();
@@ -205,8 +216,8 @@ impl Books {
 
     fn take_in_sample(&self, event_type: &str, number: u64, livemode: bool, readable: bool) -> WebhookId {
         let now = self.clock.now();
-        let sample = self.stripe.sample(&SampleRequest { event_type, number, now, livemode }).unwrap();
-        let interpreted = self.stripe.interpret(&sample.body).unwrap();
+        let sample = self.stripe.sample(&SampleRequest { event_type, number, now, livemode, endpoint: None }).unwrap();
+        let interpreted = self.stripe.interpret(&Message::bare(&sample.body, now)).unwrap();
         let provider_id = interpreted.provider_id.clone();
         self.store(provider_id, readable.then_some(interpreted), &sample.body)
     }
@@ -217,6 +228,8 @@ impl Books {
             mark: format!("stripe/{provider_id}"),
             provider_id,
             interpreted,
+            mark_lives: None,
+            envelope: Envelope::default(),
             received_at: self.clock.now(),
             body_bytes: u32::try_from(body.len()).unwrap(),
             packed_body: crate::store::body::compress(body),

@@ -25,7 +25,7 @@ impl Headers for Lines {
 /// What is said of this header and body by an endpoint with this secret, after a real refusal.
 fn said(secret: &str, headers: &[&str], body: &[u8]) -> String {
     let lines = Lines(headers.iter().map(|line| line.as_bytes().to_vec()).collect());
-    let request = Request { headers: &lines, body, received_at: Timestamp::from_unix_seconds(NOW) };
+    let request = Request::post(&lines, body, Timestamp::from_unix_seconds(NOW));
     let stripe = Stripe::new(Settings {
         secrets: vec![Secret::new(secret)],
         tolerance: Duration::from_secs(300),
@@ -185,7 +185,7 @@ proptest! {
         ]),
     ) {
         let lines = Lines(vec![format!("t={NOW},v1={digest}").into_bytes()]);
-        let request = Request { headers: &lines, body: &body, received_at: Timestamp::from_unix_seconds(NOW) };
+        let request = Request::post(&lines, &body, Timestamp::from_unix_seconds(NOW));
         let sentence = explain(&request, refusal, &[Secret::new(SECRET)], Duration::from_secs(300));
         prop_assert!(!sentence.contains(&digest) && !sentence.contains(SECRET));
     }

@@ -628,7 +628,7 @@ fn known_type() -> impl Strategy<Value = String> {
 }
 
 fn sample_of(event_type: &str) -> Value {
-    let wanted = SampleRequest { event_type, number: 7, now: at(), livemode: true };
+    let wanted = SampleRequest { event_type, number: 7, now: at(), livemode: true, endpoint: None };
     let sample = super::super::sample::sample(&wanted, &SigningKey::new(b"secret")).unwrap();
     serde_json::from_slice(&sample.body).unwrap()
 }

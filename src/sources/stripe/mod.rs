@@ -6,7 +6,7 @@ use crate::model::secret::Secret;
 use crate::model::statement::Interpreted;
 
 use super::signature::SigningKey;
-use super::{InvalidPayload, Refusal, Request, RetryAnswer, Sample, SampleRequest, Source};
+use super::{InvalidPayload, Message, Refusal, Request, RetryAnswer, Sample, SampleRequest, Source};
 
 mod customers;
 mod disputes;
@@ -64,20 +64,20 @@ impl Stripe {
 }
 
 impl Source for Stripe {
-    fn provider(&self) -> &'static str {
+    fn provider(&self) -> &str {
         PROVIDER
     }
 
-    fn signature_headers(&self) -> &'static [&'static str] {
-        &[verify::HEADER]
+    fn signature_headers(&self) -> Vec<&str> {
+        vec![verify::HEADER]
     }
 
     fn verify(&self, request: &Request<'_>) -> Result<(), Refusal> {
         verify::verify(request, &self.keys, self.settings.tolerance)
     }
 
-    fn interpret(&self, body: &[u8]) -> Result<Interpreted, InvalidPayload> {
-        interpret::interpret(body, &self.settings.metadata)
+    fn interpret(&self, message: &Message<'_>) -> Result<Interpreted, InvalidPayload> {
+        interpret::interpret(message.body, &self.settings.metadata)
     }
 
     fn explain(&self, request: &Request<'_>, refusal: Refusal) -> String {

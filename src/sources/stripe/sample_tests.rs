@@ -7,7 +7,7 @@ use crate::model::statement::{Claim, DisputeStatus, Interpreted, Meaning, NOTHIN
 use crate::model::subscription::{SubscriptionChange, SubscriptionStatus};
 use crate::model::time::Timestamp;
 use crate::sources::stripe::{MetadataKeys, Settings, Stripe};
-use crate::sources::{Headers, Request, Source};
+use crate::sources::{Headers, Message, Request, Source};
 
 struct Sent<'a>(&'a Sample);
 
@@ -24,15 +24,16 @@ fn stripe() -> Stripe {
 }
 
 fn wanted(event_type: &str, number: u64, livemode: bool) -> SampleRequest<'_> {
-    SampleRequest { event_type, number, now: Timestamp::from_millis(1_790_000_000_123), livemode }
+    SampleRequest { event_type, number, now: Timestamp::from_millis(1_790_000_000_123), livemode, endpoint: None }
 }
 
 fn received(request: &SampleRequest<'_>) -> (Interpreted, Statement) {
     let stripe = stripe();
     let sample = stripe.sample(request).unwrap();
-    let arrival = Request { headers: &Sent(&sample), body: &sample.body, received_at: request.now };
+    let sent = Sent(&sample);
+    let arrival = Request::post(&sent, &sample.body, request.now);
     assert_eq!(stripe.verify(&arrival), Ok(()), "{}", request.event_type);
-    let interpreted = stripe.interpret(&sample.body).unwrap();
+    let interpreted = stripe.interpret(&Message::bare(&sample.body, request.now)).unwrap();
     let odd: Vec<_> = interpreted.notes.iter().filter(|note| !note.starts_with(NOTHING_TO_COUNT)).collect();
     assert!(odd.is_empty(), "{}: {odd:?}", request.event_type);
     let Meaning::Statement(statement) = interpreted.meaning.clone() else {

@@ -33,7 +33,7 @@ fn stripe(secrets: &[&str], tolerance: u64) -> Stripe {
 }
 
 fn verdict(stripe: &Stripe, headers: &Lines, body: &[u8], now_millis: i64) -> Result<(), Refusal> {
-    stripe.verify(&Request { headers, body, received_at: Timestamp::from_millis(now_millis) })
+    stripe.verify(&Request::post(headers, body, Timestamp::from_millis(now_millis)))
 }
 
 fn judge(header: impl Into<Vec<u8>>) -> Result<(), Refusal> {

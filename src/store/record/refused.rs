@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::envelope::Envelope;
 use crate::model::refused::Refused;
 use crate::model::time::Timestamp;
 
@@ -26,6 +27,7 @@ struct RefusedV1<'a> {
     verdict: &'a str,
     #[serde(borrow)]
     headers: Vec<(&'a str, &'a [u8])>,
+    event: Option<&'a str>,
     body_bytes: u32,
 }
 
@@ -36,7 +38,8 @@ pub fn encode(refused: &Refused) -> Vec<u8> {
         address: &refused.address,
         reason: &refused.reason,
         verdict: &refused.verdict,
-        headers: refused.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect(),
+        headers: refused.envelope.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect(),
+        event: refused.envelope.event.as_deref(),
         body_bytes: refused.body_bytes,
     }))
 }
@@ -54,7 +57,10 @@ pub fn decode(source: &str, id: u64, bytes: &[u8]) -> Result<Refused, RecordErro
             address: v1.address.to_owned(),
             reason: v1.reason.to_owned(),
             verdict: v1.verdict.to_owned(),
-            headers: v1.headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
+            envelope: Envelope {
+                headers: v1.headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
+                event: v1.event.map(str::to_owned),
+            },
             body_bytes: v1.body_bytes,
         })
     })

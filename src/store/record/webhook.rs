@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::envelope::Envelope;
 use crate::model::id::{BusinessEventId, GroupId, Mode, WebhookId};
 use crate::model::time::Timestamp;
 use crate::model::webhook::{Status, Webhook};
@@ -36,6 +37,9 @@ struct WebhookV1<'a> {
     group: Option<u64>,
     business_events: Vec<u64>,
     body_bytes: u32,
+    #[serde(borrow)]
+    headers: Vec<(&'a str, &'a [u8])>,
+    event: Option<&'a str>,
 }
 
 /// The dedup mark. Nearly every mark ends in the provider's id, which is then not written twice.
@@ -63,6 +67,8 @@ pub fn encode(webhook: &Webhook) -> Vec<u8> {
         group: webhook.group.map(|group| group.0),
         business_events: webhook.business_events.iter().map(|event| event.0).collect(),
         body_bytes: webhook.body_bytes,
+        headers: webhook.envelope.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect(),
+        event: webhook.envelope.event.as_deref(),
     }))
 }
 
@@ -89,6 +95,10 @@ pub fn decode(id: WebhookId, bytes: &[u8]) -> Result<Webhook, RecordError> {
             group: v1.group.map(GroupId),
             business_events: v1.business_events.into_iter().map(BusinessEventId).collect(),
             body_bytes: v1.body_bytes,
+            envelope: Envelope {
+                headers: v1.headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
+                event: v1.event.map(str::to_owned),
+            },
         })
     })
 }

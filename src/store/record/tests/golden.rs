@@ -31,14 +31,14 @@ golden!(
     webhook::encode,
     |bytes: &[u8]| webhook::decode(WebhookId(1), bytes),
     "00 0473686f70 00077374726970652f 056576745f31 106368617267652e737563636565646564 01 f6a1abfef962 0180a0abfef962 00
-     010a7468696e206576656e74 01ac02 020102 8010"
+     010a7468696e206576656e74 01ac02 020102 8010 01 0168 01ff 01 0176"
 );
 golden!(
     a_bare_webhook,
     samples::bare_webhook(),
     webhook::encode,
     |bytes: &[u8]| webhook::decode(WebhookId(2), bytes),
-    "00 00 01016d 056576745f32 00 00 00 00 02 00 00 00 00"
+    "00 00 01016d 056576745f32 00 00 00 00 02 00 00 00 00 00 00"
 );
 golden!(
     a_full_group,
@@ -163,5 +163,5 @@ golden!(
     samples::refused(),
     refused::encode,
     |bytes: &[u8]| refused::decode("shop", 12, bytes),
-    "00 04 09 3139322e302e322e37 01 6e 02 5768 01 01 73 02 ff31 8010"
+    "00 04 09 3139322e302e322e37 01 6e 02 5768 01 01 73 02 ff31 01 01 76 8010"
 );

@@ -12,6 +12,7 @@ use crate::model::contact::{
 use crate::model::delivery::{
     Attempt, ContactSync, Delivery, Failure, FailureClass, Frozen, Held, Rule, Schedule, Standing, State,
 };
+use crate::model::envelope::Envelope;
 use crate::model::group::{
     BilledInvoice, ContributedSale, ContributedSubscription, Contribution, Group, SubscriptionHistory,
 };
@@ -119,6 +120,7 @@ pub(super) fn full_webhook() -> Webhook {
         notes: vec!["thin event".into()],
         group: Some(GroupId(300)),
         business_events: vec![BusinessEventId(1), BusinessEventId(2)],
+        envelope: Envelope { headers: vec![("h".into(), b"\xff".to_vec())], event: Some("v".into()) },
         body_bytes: 2048,
     }
 }
@@ -137,6 +139,7 @@ pub(super) fn bare_webhook() -> Webhook {
         notes: Vec::new(),
         group: None,
         business_events: Vec::new(),
+        envelope: Envelope::default(),
         body_bytes: 0,
     }
 }
@@ -492,7 +495,7 @@ pub(super) fn refused() -> Refused {
         address: "192.0.2.7".into(),
         reason: "n".into(),
         verdict: "Wh".into(),
-        headers: vec![("s".into(), b"\xff1".to_vec())],
+        envelope: Envelope { headers: vec![("s".into(), b"\xff1".to_vec())], event: Some("v".into()) },
         body_bytes: 2048,
     }
 }

@@ -15,6 +15,7 @@ use crate::model::contact::{
 use crate::model::delivery::{
     Attempt, ContactSync, Delivery, Failure, FailureClass, Frozen, Held, Rule, Schedule, Standing, State,
 };
+use crate::model::envelope::Envelope;
 use crate::model::group::{
     BilledInvoice, ContributedSale, ContributedSubscription, Contribution, Group, SubscriptionHistory,
 };
@@ -369,17 +370,23 @@ fn event_facts() -> BoxedStrategy<EventFacts> {
     prop_oneof![Just(EventFacts::default()), filled].boxed()
 }
 
+fn envelope() -> impl Strategy<Value = Envelope> {
+    let headers = vec((text(), vec(any::<u8>(), 0..9)), 0..3);
+    (headers, of(text())).prop_map(|(headers, event)| Envelope { headers, event })
+}
+
 pub(super) fn webhook() -> BoxedStrategy<Webhook> {
     let statuses = [Status::Accepted, Status::Ignored, Status::Unreadable];
     let named = (any::<u64>(), text(), text(), any::<bool>(), text(), text(), mode());
     let told =
         (at(), of(at()), select(statuses.to_vec()), vec(text(), 0..3), of(any::<u64>()), vec(any::<u64>(), 0..3));
-    (named, told, any::<u32>())
+    (named, told, any::<u32>(), envelope())
         .prop_map(
             |(
                 (id, source, start, ends_in_id, provider_id, event_type, mode),
                 (received_at, created, status, notes, group, business_events),
                 body_bytes,
+                envelope,
             )| Webhook {
                 id: WebhookId(id),
                 source,
@@ -393,6 +400,7 @@ pub(super) fn webhook() -> BoxedStrategy<Webhook> {
                 notes,
                 group: group.map(GroupId),
                 business_events: business_events.into_iter().map(BusinessEventId).collect(),
+                envelope,
                 body_bytes,
             },
         )
