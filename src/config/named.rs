@@ -4,7 +4,8 @@ use toml::de::DeTable;
 
 use super::definitions::{Family, Kind, one_of};
 use super::kinds::{
-    ALERTS, DESTINATIONS, SOURCES, check_private, ga4, hubspot, mailerlite, rest, secret, stripe, webhook,
+    ALERTS, DESTINATIONS, SOURCES, check_private, ga4, gohighlevel_source, hubspot, mailerlite, rest, secret, stripe,
+    webhook,
 };
 use super::problem::Wrong;
 use super::reader::{List, Place, Reader, Section, join};
@@ -55,7 +56,9 @@ pub(super) fn sources<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>) -> Vec<
 
 /// The books are kept by account and not by source, so that sources whose sales count can't each count in their own way.
 fn counted_alike(tables: &[Named<'_>], sources: &[Source]) {
-    let mut counting = tables.iter().zip(sources).filter(|(_, source)| source.rules.counts_sales);
+    // Only Stripe's sources have a choice; those of other kinds never share an account with them.
+    let both = tables.iter().zip(sources).filter(|(table, _)| table.kind.name == "stripe");
+    let mut counting = both.filter(|(_, source)| source.rules.counts_sales);
     let Some((_, first)) = counting.next() else { return };
     for (table, source) in counting {
         for (key, differs) in [
@@ -74,20 +77,24 @@ fn counted_alike(tables: &[Named<'_>], sources: &[Source]) {
     }
 }
 
-fn source(Named { name, section, .. }: &Named<'_>) -> Source {
+fn source(Named { name, kind, section }: &Named<'_>) -> Source {
+    let is_stripe = kind.name == "stripe";
     Source {
         name: name.clone(),
-        settings: sources::Settings::Stripe(stripe::read(section)),
+        settings: match kind.name {
+            "gohighlevel" => sources::Settings::GoHighLevel(gohighlevel_source::read(section)),
+            _ => sources::Settings::Stripe(stripe::read(section)),
+        },
         rules: SourceRules {
             settle: section.get("settle"),
             settle_late: section.get("settle_late"),
             counts_sales: section.get("counts_sales"),
-            count: match section.get::<String>("count").as_str() {
-                "checkout_and_invoices" => Count::CheckoutAndInvoices,
-                "payment_intents" => Count::PaymentIntents,
+            count: match is_stripe.then(|| section.get::<String>("count")).as_deref() {
+                Some("checkout_and_invoices") => Count::CheckoutAndInvoices,
+                Some("payment_intents") => Count::PaymentIntents,
                 _ => Count::Auto,
             },
-            order_ids: section.get::<String>("transaction_id") == "order_id",
+            order_ids: is_stripe && section.get::<String>("transaction_id") == "order_id",
             always_200: section.get::<String>("respond") == "always_200",
         },
     }

@@ -72,7 +72,7 @@ fn the_least_file_gets_every_default() {
             always_200: false
         }
     );
-    let sources::Settings::Stripe(stripe) = &config.sources[0].settings;
+    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("a stripe source") };
     assert_eq!(stripe.metadata, stripe::MetadataKeys::default());
     assert_eq!((stripe.secrets.len(), stripe.tolerance), (1, Duration::from_secs(300)));
     assert_eq!(config.alerting.repeat_interval, Duration::from_secs(4 * 3600));
@@ -174,14 +174,14 @@ fn a_source_counts_and_reads_metadata_as_it_is_told() {
     let rules = config.sources[0].rules;
     assert_eq!((rules.count, rules.order_ids), (Count::CheckoutAndInvoices, true));
     let own = |name: &str, keys: &[&str]| (name.to_owned(), keys.iter().map(|key| (*key).to_owned()).collect());
-    let sources::Settings::Stripe(stripe) = &config.sources[0].settings;
+    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("a stripe source") };
     let expected = vec![own("lead_id", &["visitor"]), own("pricing_tier", &["plan", "tier"])];
     assert_eq!(stripe.metadata, stripe::MetadataKeys::new(expected));
 
     let text = format!("{STRIPE}count = \"payment_intents\"\n[sources.stripe.metadata]\nga_client_id = \"google\"\n");
     let config = read(&text).unwrap();
     assert_eq!((config.sources[0].rules.count, config.sources[0].rules.order_ids), (Count::PaymentIntents, false));
-    let sources::Settings::Stripe(stripe) = &config.sources[0].settings;
+    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("a stripe source") };
     assert_eq!(stripe.metadata, stripe::MetadataKeys::new(vec![own("ga_client_id", &["google"])]));
 }
 
@@ -206,7 +206,7 @@ fn secrets_come_from_variables_files_and_credentials() {
     let file = folder.path().join("tallyhook.toml");
     let text = "[sources.stripe]\nkind = \"stripe\"\nsecrets = [{ env = \"STRIPE_WEBHOOK_SECRET\" }, { file = \"one\" }, { credential = \"two\" }]";
     let config = load::from_text(text, &file, &variables).unwrap();
-    let sources::Settings::Stripe(stripe) = &config.sources[0].settings;
+    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("a stripe source") };
     let secrets: Vec<_> = stripe.secrets.iter().map(Secret::expose).collect();
     assert_eq!(secrets, ["whsec_test_secret", "whsec_file", "whsec_credential"]);
     assert!(!format!("{config:?}").contains("whsec_"));

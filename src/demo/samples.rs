@@ -34,8 +34,11 @@ impl Shop {
     /// # Errors
     /// When the source has no secret.
     pub fn new(source: &config::Source, clock: SharedClock) -> Result<Self, DemoError> {
-        let Settings::Stripe(stripe) = &source.settings;
-        let secret = stripe.secrets.first().ok_or_else(|| DemoError::Setup("the source has no secret".to_owned()))?;
+        let secret = match &source.settings {
+            Settings::Stripe(stripe) => stripe.secrets.first(),
+            Settings::GoHighLevel(_) => None,
+        };
+        let secret = secret.ok_or_else(|| DemoError::Setup("the source has no secret".to_owned()))?;
         let key = SigningKey::new(secret.expose().as_bytes());
         Ok(Self { source: sources::build(&source.settings), key, clock })
     }

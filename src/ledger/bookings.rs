@@ -29,13 +29,7 @@ pub(super) fn derive(group: &Group, facts: &EventFacts, derived: &mut Derived) {
     }
 }
 
-fn draft(
-    kind: EventKind,
-    name: String,
-    occurred_at: Timestamp,
-    amount: Option<Money>,
-    facts: EventFacts,
-) -> Draft {
+fn draft(kind: EventKind, name: String, occurred_at: Timestamp, amount: Option<Money>, facts: EventFacts) -> Draft {
     Draft {
         subject: Subject::Other(name.clone()),
         also: Vec::new(),

@@ -169,7 +169,10 @@ fn join_lives(mine: &mut SubscriptionState, theirs: SubscriptionState, newest: b
 /// One word about an appointment as the only one.
 fn told_booking(step: &BookingStep, at: Timestamp, event_id: &str) -> BookingState {
     let BookingStep { status, starts_at, ends_at, made_at, value } = *step;
-    BookingState { made_at, told: vec![ToldBooking { at, event_id: event_id.to_owned(), status, starts_at, ends_at, value }] }
+    BookingState {
+        made_at,
+        told: vec![ToldBooking { at, event_id: event_id.to_owned(), status, starts_at, ends_at, value }],
+    }
 }
 
 /// One appointment as two states of it together describe it. Every word is kept, also one that repeats another: an older one

@@ -8,6 +8,7 @@ use crate::model::envelope::Envelope;
 use crate::model::statement::Interpreted;
 use crate::model::time::Timestamp;
 
+pub mod gohighlevel;
 pub mod signature;
 pub mod stripe;
 
@@ -111,6 +112,8 @@ pub enum Refusal {
     MissingToken,
     /// A token that is not this source's.
     WrongToken,
+    /// Genuine, but meant for somebody else.
+    NotOurs,
 }
 
 impl Refusal {
@@ -125,6 +128,7 @@ impl Refusal {
             Self::TimestampInFuture => "timestamp_in_future",
             Self::MissingToken => "missing_token",
             Self::WrongToken => "wrong_token",
+            Self::NotOurs => "not_ours",
         }
     }
 }
@@ -231,11 +235,14 @@ pub struct Sample {
 pub enum Settings {
     /// `kind = "stripe"`.
     Stripe(stripe::Settings),
+    /// `kind = "gohighlevel"`.
+    GoHighLevel(gohighlevel::Settings),
 }
 
 /// Builds the source that settings describe.
 pub fn build(settings: &Settings) -> Box<dyn Source> {
     match settings {
         Settings::Stripe(settings) => Box::new(stripe::Stripe::new(settings.clone())),
+        Settings::GoHighLevel(settings) => Box::new(gohighlevel::GoHighLevel::new(settings.clone())),
     }
 }

@@ -11,6 +11,7 @@ use crate::model::secret::Secret;
 
 pub(super) mod alert;
 pub(super) mod ga4;
+pub(super) mod gohighlevel_source;
 pub(super) mod hubspot;
 pub(super) mod mailerlite;
 pub(super) mod rest;
@@ -20,14 +21,23 @@ pub(super) mod webhook;
 /// Who sends webhooks.
 pub(super) static SOURCES: Family = Family {
     name: "sources",
-    kinds: &[Kind {
-        name: "stripe",
-        sample_name: "stripe",
-        usual: true,
-        doc: "Stripe. Its endpoint is /api/webhooks/stripe: the last part is the name after \"sources.\".",
-        keys: stripe::KEYS,
-    }],
-    later: &["gohighlevel", "hmac"],
+    kinds: &[
+        Kind {
+            name: "stripe",
+            sample_name: "stripe",
+            usual: true,
+            doc: "Stripe. Its endpoint is /api/webhooks/stripe: the last part is the name after \"sources.\".",
+            keys: stripe::KEYS,
+        },
+        Kind {
+            name: "gohighlevel",
+            sample_name: "highlevel",
+            usual: false,
+            doc: "GoHighLevel: contacts, appointments, opportunities, orders and invoices, from a marketplace app or from workflows.",
+            keys: gohighlevel_source::KEYS,
+        },
+    ],
+    later: &["hmac"],
     common: SOURCE_RULES,
 };
 

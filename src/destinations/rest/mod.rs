@@ -232,9 +232,7 @@ impl Destination for Rest {
     fn admit(&self, _event: &BusinessEvent, contact: Option<&Contact>) -> Admission {
         match contact {
             None => Admission::Suppress(Rule::NoContact),
-            Some(contact) if is_nobody(contact) => {
-                Admission::Wait { at_most: PERSON_WAIT, then: Rule::NoContact }
-            }
+            Some(contact) if is_nobody(contact) => Admission::Wait { at_most: PERSON_WAIT, then: Rule::NoContact },
             Some(_) => Admission::Send,
         }
     }

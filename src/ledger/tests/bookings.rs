@@ -68,10 +68,9 @@ fn what_is_called_off_and_stands_again_can_be_missed() {
 
 #[test]
 fn clearing_the_calendar_calls_off_only_what_was_to_come() {
-    for (second, last, expected) in [
-        (10, Removed, &["booking_made", "booking_cancelled"][..]),
-        (95_000, Removed, &["booking_made"]),
-    ] {
+    for (second, last, expected) in
+        [(10, Removed, &["booking_made", "booking_cancelled"][..]), (95_000, Removed, &["booking_made"])]
+    {
         let house = in_every_order(&[booking("ap_1", 0, Booked, 90_000), booking("ap_1", second, last, 90_000)]);
         assert_eq!(happened(&house), expected);
     }

@@ -78,10 +78,7 @@ impl<'a> MoreV1<'a> {
 
 impl<'a> BookingV1<'a> {
     fn of(booking: &'a BookingState) -> Self {
-        Self {
-            made_at: booking.made_at.map(Timestamp::millis),
-            told: booking.told.iter().map(ToldV1::of).collect(),
-        }
+        Self { made_at: booking.made_at.map(Timestamp::millis), told: booking.told.iter().map(ToldV1::of).collect() }
     }
 
     fn read(self) -> Result<BookingState, Fault> {
@@ -118,11 +115,7 @@ impl<'a> ToldV1<'a> {
 
 impl<'a> HappeningV1<'a> {
     fn of(happening: &'a Happening) -> Self {
-        Self {
-            kind: KindV1::of(&happening.kind),
-            at: happening.at.millis(),
-            value: happening.value.map(MoneyV1::of),
-        }
+        Self { kind: KindV1::of(&happening.kind), at: happening.at.millis(), value: happening.value.map(MoneyV1::of) }
     }
 
     fn read(self) -> Result<Happening, Fault> {

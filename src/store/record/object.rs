@@ -8,8 +8,8 @@ use crate::model::statement::{
 use crate::model::time::Timestamp;
 
 use super::codes::Code;
-use super::happenings::MoreV1;
 use super::details::DetailsV1;
+use super::happenings::MoreV1;
 use super::life::LifeV1;
 use super::money::MoneyV1;
 use super::person::PersonV1;

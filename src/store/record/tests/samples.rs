@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::model::attribution::{Attribution, Consent};
-use crate::model::breaker::{Breaker, Open};
 use crate::model::booking::{BookingState, BookingStatus, ToldBooking};
-use crate::model::business_event::{BookingFacts, BusinessEvent, EventFacts, EventKind, Mark, Subject, SubscriptionFacts};
+use crate::model::breaker::{Breaker, Open};
+use crate::model::business_event::{
+    BookingFacts, BusinessEvent, EventFacts, EventKind, Mark, Subject, SubscriptionFacts,
+};
 use crate::model::contact::{
     ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount, SubscriptionStanding, Subscriptions,
 };
@@ -21,8 +23,8 @@ use crate::model::identity::{Email, Identity, IdentityKind, Phone};
 use crate::model::money::{Money, Sums};
 use crate::model::refused::Refused;
 use crate::model::statement::{
-    Billing, Details, DisputeState, FailedAttempt, Happening, Item, ObjectKind, ObjectRef, ObjectState, Paid, Person, RefundState,
-    Tags,
+    Billing, Details, DisputeState, FailedAttempt, Happening, Item, ObjectKind, ObjectRef, ObjectState, Paid, Person,
+    RefundState, Tags,
 };
 use crate::model::subscription::{
     SubscriptionChange, SubscriptionStart, SubscriptionState, SubscriptionStatus, SubscriptionTerms, ToldChange,

@@ -6,9 +6,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::model::attribution::{Attribution, Consent};
-use crate::model::breaker::{Breaker, Open};
 use crate::model::booking::{BookingState, BookingStatus, ToldBooking};
-use crate::model::business_event::{BookingFacts, BusinessEvent, EventFacts, EventKind, Mark, Subject, SubscriptionFacts};
+use crate::model::breaker::{Breaker, Open};
+use crate::model::business_event::{
+    BookingFacts, BusinessEvent, EventFacts, EventKind, Mark, Subject, SubscriptionFacts,
+};
 use crate::model::contact::{
     ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount, SubscriptionStanding, Subscriptions,
 };
@@ -23,8 +25,8 @@ use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, Mode,
 use crate::model::identity::{Email, Holder, Identity, IdentityKind, Phone};
 use crate::model::money::{Money, Sums};
 use crate::model::statement::{
-    Billing, Details, DisputeState, FailedAttempt, Happening, Item, ObjectKind, ObjectRef, ObjectState, Paid, Person, RefundState,
-    Tags,
+    Billing, Details, DisputeState, FailedAttempt, Happening, Item, ObjectKind, ObjectRef, ObjectState, Paid, Person,
+    RefundState, Tags,
 };
 use crate::model::subscription::{
     SubscriptionChange, SubscriptionStart, SubscriptionState, SubscriptionStatus, SubscriptionTerms, ToldChange,
@@ -230,7 +232,14 @@ fn booking_status() -> impl Strategy<Value = BookingStatus> {
 
 fn booking() -> BoxedStrategy<BookingState> {
     let told = (at(), text(), booking_status(), of(at()), of(at()), of(money())).prop_map(
-        |(at, event_id, status, starts_at, ends_at, value)| ToldBooking { at, event_id, status, starts_at, ends_at, value },
+        |(at, event_id, status, starts_at, ends_at, value)| ToldBooking {
+            at,
+            event_id,
+            status,
+            starts_at,
+            ends_at,
+            value,
+        },
     );
     (of(at()), vec(told, 0..3)).prop_map(|(made_at, told)| BookingState { made_at, told }).boxed()
 }
