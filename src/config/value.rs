@@ -173,12 +173,10 @@ fn event_names(reader: &Reader<'_>, place: &Place, check: Check, table: &DeTable
     for (kind, item) in table {
         let element =
             Place { key: super::reader::join(&place.key, kind.get_ref()), line: reader.line_of(kind.span().start) };
-        if !EventKind::named().any(|known| known == kind.get_ref()) {
+        if super::definitions::EVENT(kind.get_ref()).is_err() {
             let known: Vec<_> = EventKind::named().collect();
-            reader.report(
-                &element,
-                Wrong::new("is not a known business event").or_nearest(kind.get_ref(), known.into_iter()),
-            );
+            let wrong = Wrong::new("is not a known business event");
+            reader.report(&element, wrong.or_nearest(kind.get_ref(), known.into_iter()));
             continue;
         }
         if let (Ok(kind), Some(Value::Text(name))) =
