@@ -30,7 +30,8 @@ fn only_what_highlevel_signed_for_us_is_taken() {
     let daemon = home.start();
     let address = daemon.address;
     let body = app("w1", "ContactCreate", 0, contact(1));
-    let unsigned = http::send(address, "POST", "/api/webhooks/highlevel", &[("X-GHL-Signature".into(), "N/A".into())], &body);
+    let unsigned =
+        http::send(address, "POST", "/api/webhooks/highlevel", &[("X-GHL-Signature".into(), "N/A".into())], &body);
     assert_eq!(told(&unsigned.unwrap()), (400, "missing_signature".into()));
     assert_eq!(told(&post(address, &app("w2", "ContactCreate", -7300, contact(1)))), (400, "timestamp_too_old".into()));
     // Signed with the key that is everybody's, for somebody else.
@@ -55,7 +56,14 @@ fn a_workflow_shows_its_token_and_names_its_event() {
     let home = home(&sandboxes, false);
     let daemon = home.start();
     let send = |path: &str, headers: &[(String, String)], body: &Value| {
-        http::send(daemon.address, "POST", &format!("/api/webhooks/highlevel{path}"), headers, body.to_string().as_bytes()).unwrap()
+        http::send(
+            daemon.address,
+            "POST",
+            &format!("/api/webhooks/highlevel{path}"),
+            headers,
+            body.to_string().as_bytes(),
+        )
+        .unwrap()
     };
     let body = json!({"contact_id": "contact1", "full_name": "Jana Nová", "email": "jana1@example.com", "tags": "a,b",
         "location": {"id": LOCATION}, "workflow": {"id": "wf", "name": "Flow"}, "customData": {"event_id": "e1"}});
@@ -77,7 +85,9 @@ fn a_workflow_shows_its_token_and_names_its_event() {
     let events = home.rows(&["events", "list"]);
     let kinds: Vec<_> = events.iter().flat_map(|event| event["business_events"].as_array().unwrap().clone()).collect();
     assert_eq!(kinds.len(), 2, "{events:?}");
-    assert!(kinds.iter().any(|kind| kind["kind"] == "webinar_joined") && kinds.iter().any(|kind| kind["kind"] == "lead"));
+    assert!(
+        kinds.iter().any(|kind| kind["kind"] == "webinar_joined") && kinds.iter().any(|kind| kind["kind"] == "lead")
+    );
     assert!(!daemon.log().contains(TOKEN), "a token stays out of logs");
 }
 

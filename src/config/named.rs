@@ -38,9 +38,11 @@ pub(super) fn sources<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>) -> Vec<
             Wrong::new("no source is configured: nothing can be received").but("add a table like [sources.stripe]"),
         );
     }
-    // Every kind of this version sells.
-    if tables.len() > 1 {
-        for Named { section, .. } in tables.iter().filter(|table| !table.section.gives("counts_sales")) {
+    // Every kind of this version sells. Where all others say that theirs don't count, it is clear whose do.
+    let (given, silent): (Vec<_>, Vec<_>) = tables.iter().partition(|table| table.section.gives("counts_sales"));
+    let is_clear = silent.len() <= 1 && given.iter().all(|table| !table.section.get::<bool>("counts_sales"));
+    if tables.len() > 1 && !is_clear {
+        for Named { section, .. } in silent {
             let wrong =
                 Wrong::new("is missing: with more than one source that sells, each must say whether its sales count");
             section.report(

@@ -20,6 +20,7 @@ fn environment(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
 fn everything_set() -> BTreeMap<String, String> {
     environment(&[
         ("STRIPE_WEBHOOK_SECRET", "whsec_test_secret"),
+        ("HIGHLEVEL_TOKEN", "highlevel-token-0123456789"),
         ("GA4_MEASUREMENT_ID", "G-AB12CD34"),
         ("GA4_API_SECRET", "ga4-secret"),
         ("CRM_BASE_URL", "https://crm.example.com/api/"),
@@ -422,7 +423,7 @@ fn every_key() -> Vec<&'static Key> {
 #[test]
 fn the_sample_is_a_configuration() {
     let config = read(&sample(true)).unwrap();
-    assert_eq!((config.sources.len(), config.destinations.len(), config.alerts.len()), (1, 5, 1));
+    assert_eq!((config.sources.len(), config.destinations.len(), config.alerts.len()), (2, 5, 1));
     assert_eq!(config.warnings, []);
 }
 

@@ -33,7 +33,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     Key {
         name: "public_keys",
         form: Form::Texts(PUBLIC_KEY),
-        preset: Preset::Unset("[\"-----BEGIN PUBLIC KEY-----…\"]"),
+        preset: Preset::Unset("[\"8b61d1d6cacbe28d7c3bc0516bb815258ec6edbba96cddc7f40c09ac708388e8\"]"),
         doc: "The Ed25519 keys that HighLevel signs with, instead of the one that is built in: PEM, base64 or hexadecimal.",
     },
     Key {

@@ -40,13 +40,15 @@ pub struct Rest {
 /// How long an event waits for the person behind a foreign id to become known.
 const PERSON_WAIT: Duration = Duration::from_secs(30 * 86_400);
 
-/// Whether a person is known by nothing but the ids of other systems, as when an appointment of HighLevel names its contact:
-/// no use to this CRM, which could not say who it is.
+/// Whether a person who has bought nothing is known by nothing but the ids of other systems, as when an appointment of HighLevel
+/// names its contact: no use to this CRM, which could not say who it is.
 fn is_nobody(contact: &Contact) -> bool {
     let person = &contact.person;
     person.email.is_none()
         && person.phone.is_none()
         && person.name.is_none()
+        && contact.became_customer_at().is_none()
+        && !contact.identities.is_empty()
         && contact.identities.iter().all(|identity| identity.kind == IdentityKind::Customer)
 }
 
