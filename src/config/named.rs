@@ -39,9 +39,9 @@ pub(super) fn sources<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>) -> Vec<
         );
     }
     // Every kind of this version sells. Where all others say that theirs don't count, it is clear whose do.
-    let (given, silent): (Vec<_>, Vec<_>) = tables.iter().partition(|table| table.section.gives("counts_sales"));
-    let is_clear = silent.len() <= 1 && given.iter().all(|table| !table.section.get::<bool>("counts_sales"));
-    if tables.len() > 1 && !is_clear {
+    let silent: Vec<_> = tables.iter().filter(|table| !table.section.gives("counts_sales")).collect();
+    let denied = tables.iter().filter(|table| table.section.denies("counts_sales")).count();
+    if !silent.is_empty() && tables.len() > 1 && denied + 1 != tables.len() {
         for Named { section, .. } in silent {
             let wrong =
                 Wrong::new("is missing: with more than one source that sells, each must say whether its sales count");

@@ -142,6 +142,53 @@ allow_private_addresses = true
 }
 
 #[test]
+fn highlevel_needs_its_locations_and_takes_every_form_of_a_key() {
+    let highlevel = "[sources.highlevel]\nkind = \"gohighlevel\"\n";
+    let config = read(&format!(
+        "{highlevel}locations = \"loc1\"\ncurrency = \"EUR\"\ntags = [\"vip\"]\n\
+         public_keys = [\"i2HR1srL4o18O8BRa7gVJY7G7bupbN3H9AwJrHCDiOg=\"]\n"
+    ))
+    .unwrap();
+    let sources::Settings::GoHighLevel(settings) = &config.sources[0].settings else { panic!("a gohighlevel source") };
+    assert_eq!((settings.locations.as_slice(), settings.public_keys.len()), (&["loc1".to_owned()][..], 1));
+    assert_eq!((settings.token.is_none(), settings.legacy_signature), (true, false));
+    assert_eq!(settings.replay_window, Duration::from_secs(7200));
+    assert_eq!((settings.currency.unwrap().code(), settings.event_id.as_str()), ("eur", "customData.event_id"));
+    assert!(config.sources[0].rules.counts_sales);
+    for (keys, words) in [
+        ("", "locations: is missing"),
+        ("locations = [\"l\"]\ntoken = \"short\"", "at least 20"),
+        ("locations = [\"l\"]\ntoken = \"0123456789 0123456789\"", "at least 20"),
+        ("locations = [\"l\"]\npublic_keys = [\"abc\"]", "no Ed25519 public key"),
+        ("locations = [\"l\"]\nsecrets = [\"abc\"]", "unknown key"),
+        ("locations = [\"l\"]\ncount = \"auto\"", "unknown key"),
+    ] {
+        let complaints = complaints(&format!("{highlevel}{keys}\n"));
+        assert!(complaints.contains(words) && !complaints.contains("0123456789 "), "{keys}: {complaints}");
+    }
+    // Beside another source that sells it must be clear whose sales count.
+    let both = format!("{STRIPE}{highlevel}locations = [\"l\"]\n");
+    assert_eq!(complaints(&both).matches("counts_sales: is missing").count(), 2);
+    assert_eq!(complaints(&format!("{both}counts_sales = true\n")).matches("counts_sales: is missing").count(), 1);
+    let clear = read(&format!("{both}counts_sales = false\n")).unwrap();
+    assert_eq!((clear.sources[0].rules.counts_sales, clear.sources[1].rules.counts_sales), (true, false));
+}
+
+#[test]
+fn events_of_ones_own_are_told_to_those_who_name_them() {
+    let webhook = |events: &str| {
+        format!(
+            "{STRIPE}[destinations.own]\nkind = \"webhook\"\nurl = \"https://own.example.com/x\"\nsecret = \"0123456789abcdef\"\nevents = {events}\n"
+        )
+    };
+    let config = read(&webhook("[\"opportunity_won\", \"lead\"]")).unwrap();
+    let own = EventKind::Custom("opportunity_won".to_owned());
+    assert_eq!(config.destinations[0].delivery.events, Some(vec![own, EventKind::Lead]));
+    assert!(complaints(&webhook("[\"purchas\"]")).contains("did you mean \"purchase\"?"));
+    assert!(complaints(&webhook("[\"Opportunity won\"]")).contains("is not a known business event"));
+}
+
+#[test]
 fn hubspot_gets_the_properties_that_are_named() {
     let text = format!(
         "{STRIPE}[destinations.hubspot]\nkind = \"hubspot\"\naccess_token = \"pat-eu1-a\"\nlead_stage = \"\"\n\

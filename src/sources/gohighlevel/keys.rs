@@ -136,6 +136,21 @@ mod tests {
         assert!(!PublicKey::parse(PUBLISHED).unwrap().signed(&[0xaf, 0x82], &signature));
     }
 
+    /// A key of 2048 bits and a signature that `openssl dgst -sha256 -sign` made with it.
+    #[test]
+    fn the_older_signature_holds_over_its_body_alone() {
+        let key = LegacyKey::parse(
+            "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAwNVJ5/jIQJAVm93YLDNNQu/5NvvsL2MSSqjgtlWHHy5tJRtUAtkr9LV2k1kwg3byBb2FDxrnZaraLrWyFExlKnqy4rrkXmUj94oYK8j+3dEHmpYrnpYjDPyGVRnoJNim5Ps5LJS6M3o8CEjqTTSqfE/WYW6F+jWpeaOHJxIY+cD3HbsaSIziFgeUv67kgT1gsoKrlWsw1lSkFNYcg0z4iHfeSSo+0r+pegUWZoSeeLmhdm/m2nkvK8nOENd01eufmT8K2s4r2t+ZkpYTsHFC4d+erRJ+8ws385xzPCsZZ6+44rTQ6WqdrwIzRyjYv9xmDpUNddUmyZyFbrHONxl5lwIDAQAB",
+        )
+        .unwrap();
+        let signature = STANDARD
+            .decode("by/vCkaAnq7NaK2ng7fMW7Kyw+35oPraP+J9PIMQfV+T1nONAXKj0ikl0vhjUR9/2nNT8JVgf03IawI0FfmvXn7uD6h8pD+KHU41FILKasqNPUuNBoHy7XHY/SWIfHdT9WNnL7ZnJibLcDc9acC+q+5tfeGNu1VtP7yJqSGZzFcWbmlhE52egcbANtppAQNO0mAmVguyMcEGB9LbgZAVyj3mwuAvI6vFdlM/ty+Vmg41fW70PbwBZPUByxvSIUkv0ZP3uYAejbPRHXMayMGefotLkEdI74OL9tXDX9QXgmhlF0pzTwq3RV0q/ybprF9cCoo9nzoq5Aw3ZoVeomkgUg==")
+            .unwrap();
+        assert!(key.signed(b"{\"type\":\"x\"}", &signature));
+        assert!(!key.signed(b"{\"type\":\"y\"}", &signature));
+        assert!(!LegacyKey::published().unwrap().signed(b"{\"type\":\"x\"}", &signature));
+    }
+
     #[test]
     fn the_older_key_is_read_and_believes_no_rubbish() {
         let key = LegacyKey::published().unwrap();

@@ -142,6 +142,12 @@ fn a_workflow_shows_its_token_in_the_path_or_in_a_header() {
 }
 
 #[test]
+fn what_can_not_be_stored_is_answered_so_that_it_comes_again() {
+    let answer = GoHighLevel::new(settings()).unavailable();
+    assert_eq!((answer.status, answer.retry_after.as_secs()), (429, 600), "any other status is final");
+}
+
+#[test]
 fn every_sample_is_genuine_and_means_something() {
     let source = GoHighLevel::new(settings());
     for event_type in source.sample_types() {
