@@ -14,6 +14,7 @@ use crate::sources::{BODY_ID, BODY_ID_LIVES, InvalidPayload, MOST_PARTS, Message
 const LONGEST_VALUE: usize = 1024;
 
 /// What one genuine request holds.
+#[allow(clippy::large_enum_variant)] // A box would cost every webhook an allocation; several in one request are rare.
 pub enum Intakes {
     /// One event.
     One(Intake),
