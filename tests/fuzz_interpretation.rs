@@ -179,7 +179,7 @@ fn interpret(stripe: &Stripe, body: &[u8]) -> Option<Interpreted> {
             Claim::Refund(step) => Some(step.amount),
             Claim::Dispute(step) => Some(step.amount),
             Claim::Subscription(step) => step.terms.price,
-            Claim::Nothing => None,
+            Claim::Nothing | Claim::Booking(_) | Claim::Happened(_) => None,
         };
         assert!(amount.is_none_or(|amount| amount.minor >= 0 && amount.currency.is_known()), "{amount:?}");
     }

@@ -60,9 +60,13 @@ pub(super) fn public_base(config: &Config) -> String {
 fn summary(config: &Config) -> Value {
     let base = public_base(config);
     let source = |source: &Source| {
+        // A secret is whatever a request can be told from a forged one by.
         let (kind, secrets) = match &source.settings {
             sources::Settings::Stripe(settings) => ("stripe", settings.secrets.len()),
             sources::Settings::Hmac(settings) => (settings.preset.unwrap_or("hmac"), settings.secrets.len()),
+            sources::Settings::GoHighLevel(settings) => {
+                ("gohighlevel", settings.public_keys.len().max(1) + usize::from(settings.token.is_some()))
+            }
         };
         json!({
             "name": source.name, "kind": kind, "url": format!("{base}/api/webhooks/{}", source.name),

@@ -18,12 +18,12 @@ use crate::delivery::connection::Trust;
 use crate::delivery::resolver::Names;
 use crate::destinations::{HttpRequest, Method, NoAnswer};
 use crate::platform::clock::{SharedClock, SystemClock};
-use crate::sources::{self, Sample, SampleRequest, stripe};
+use crate::sources::{self, Sample, SampleRequest, gohighlevel, stripe};
 
 /// Arguments of `send`.
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
-Samples are signed with the source's own secret, so that they pass for genuine. They are test events (livemode: \
+Samples are signed with the source's own secret, so that they pass for genuine; a gohighlevel source needs a token. They are test events (livemode: \
 false), which live destinations do not get, unless --live is given: then a made-up sale reaches every destination.
 
 Examples:
@@ -36,7 +36,10 @@ Examples:
 A source of another kind has samples of its own; --type with any other word names them.
 
 Samples of a stripe source:
-{}", samples(&stripe::SAMPLE_TYPES)))]
+{}
+
+Samples of a gohighlevel source:
+{}", samples(&stripe::SAMPLE_TYPES), samples(&gohighlevel::SAMPLE_TYPES)))]
 pub(super) struct Send {
     /// The configured source
     #[arg(value_name = "SOURCE")]
@@ -95,9 +98,12 @@ impl Send {
                 livemode: self.live,
                 endpoint: endpoint.as_deref(),
             };
-            let sample = source
-                .sample(&wanted)
-                .ok_or_else(|| Failure::Failed(format!("{} has no secret to sign a {event_type} with", self.source)))?;
+            let sample = source.sample(&wanted).ok_or_else(|| {
+                Failure::Failed(format!(
+                    "{} has no secret (gohighlevel: no `token`) to sign a {event_type} with",
+                    self.source
+                ))
+            })?;
             let answer = route.post(&sample, &mut fields)?;
             refused += u64::from(!answer.is_accepted());
             answer.print(event_type, number, setting.json, out)?;
@@ -292,7 +298,7 @@ mod tests {
             _send: Send,
         }
         let help = Call::command().render_long_help().to_string();
-        for name in stripe::SAMPLE_TYPES {
+        for name in stripe::SAMPLE_TYPES.iter().chain(&gohighlevel::SAMPLE_TYPES) {
             assert!(help.contains(&format!("\n  {name}")), "{name} in {help}");
         }
     }

@@ -4,8 +4,8 @@ use toml::de::DeTable;
 
 use super::definitions::{Family, Kind, one_of};
 use super::kinds::{
-    ALERTS, DESTINATIONS, RESPOND_ELSE, RESPOND_GIVES_UP, SOURCES, check_private, ga4, hmac, hubspot, mailerlite, rest,
-    secret, stripe, webhook,
+    ALERTS, DESTINATIONS, RESPOND_ELSE, RESPOND_GIVES_UP, SOURCES, check_private, ga4, gohighlevel_source, hmac,
+    hubspot, mailerlite, rest, secret, stripe, webhook,
 };
 use super::problem::Wrong;
 use super::reader::{List, Place, Reader, Section, join};
@@ -40,9 +40,12 @@ pub(super) fn sources<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>) -> Vec<
             Wrong::new("no source is configured: nothing can be received").but("add a table like [sources.stripe]"),
         );
     }
-    let selling = || tables.iter().filter(|table| sells(table));
-    if selling().count() > 1 {
-        for Named { section, .. } in selling().filter(|table| !table.section.gives("counts_sales")) {
+    // Where all others say that theirs don't count, it is clear whose do.
+    let selling: Vec<_> = tables.iter().filter(|table| sells(table)).collect();
+    let silent: Vec<_> = selling.iter().filter(|table| !table.section.gives("counts_sales")).collect();
+    let denied = selling.iter().filter(|table| table.section.denies("counts_sales")).count();
+    if !silent.is_empty() && selling.len() > 1 && denied + 1 != selling.len() {
+        for Named { section, .. } in silent {
             let wrong =
                 Wrong::new("is missing: with more than one source that sells, each must say whether its sales count");
             section.report(
@@ -60,13 +63,14 @@ pub(super) fn sources<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>) -> Vec<
 
 /// Whether events of this kind of source tell of sales in this version.
 fn sells(table: &Named<'_>) -> bool {
-    table.kind.name == "stripe"
+    matches!(table.kind.name, "stripe" | "gohighlevel")
 }
 
 /// The books are kept by account and not by source, so that sources whose sales count can't each count in their own way.
 fn counted_alike(tables: &[Named<'_>], sources: &[Source]) {
-    let selling = tables.iter().zip(sources).filter(|(table, _)| sells(table));
-    let mut counting = selling.filter(|(_, source)| source.rules.counts_sales);
+    // Only Stripe's sources have a choice; those of other kinds never share an account with them.
+    let both = tables.iter().zip(sources).filter(|(table, _)| table.kind.name == "stripe");
+    let mut counting = both.filter(|(_, source)| source.rules.counts_sales);
     let Some((_, first)) = counting.next() else { return };
     for (table, source) in counting {
         for (key, differs) in [
@@ -87,6 +91,7 @@ fn counted_alike(tables: &[Named<'_>], sources: &[Source]) {
 
 fn source(Named { name, kind, section }: &Named<'_>, has_public_url: bool) -> Source {
     let settings = match kind.name {
+        "gohighlevel" => sources::Settings::GoHighLevel(gohighlevel_source::read(section)),
         "hmac" => sources::Settings::Hmac(Box::new(hmac::read(section, name, has_public_url))),
         _ => sources::Settings::Stripe(stripe::read(section)),
     };

@@ -205,6 +205,11 @@ impl<'s> Section<'s> {
             .unwrap_or(false)
     }
 
+    /// Whether a flag stands here as false.
+    pub fn denies(&self, name: &str) -> bool {
+        self.table.and_then(|table| table.get(name)).and_then(|item| item.get_ref().as_bool()) == Some(false)
+    }
+
     /// Writes down a mistake about a key.
     pub fn report(&self, name: &str, wrong: Wrong) {
         self.reader.report(&self.place_of(name), wrong);

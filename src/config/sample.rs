@@ -37,6 +37,14 @@ pub fn sample(every_kind: bool) -> String {
     text
 }
 
+/// What a source beside another has to say.
+const BESIDE_ANOTHER: &[Key] = &[Key {
+    name: "counts_sales",
+    form: Form::Flag,
+    preset: Preset::Required("false"),
+    doc: "Whether its sales count, too: not if they are charged through the same account as another source's.",
+}];
+
 fn family(text: &mut String, family: &Family, every_kind: bool) {
     let first = family.kinds.first().map_or("", |kind| kind.sample_name);
     let (shown, others): (Vec<&Kind>, Vec<&Kind>) = family.kinds.iter().partition(|kind| kind.usual || every_kind);
@@ -45,9 +53,11 @@ fn family(text: &mut String, family: &Family, every_kind: bool) {
         if kind.sample_name == first || family.common.is_empty() {
             table(text, &name, kind.doc, Some(kind.name), &[kind.keys, family.common]);
         } else {
-            let common: Vec<_> = family.common.iter().map(|key| key.name).collect();
+            let beside: &[Key] = if family.name == SOURCES.name { BESIDE_ANOTHER } else { &[] };
+            let told = |key: &&Key| !beside.iter().any(|known| known.name == key.name);
+            let common: Vec<_> = family.common.iter().filter(told).map(|key| key.name).collect();
             let doc = format!("{} Also takes, as in [{}.{first}]: {}.", kind.doc, family.name, common.join(", "));
-            table(text, &name, &doc, Some(kind.name), &[kind.keys]);
+            table(text, &name, &doc, Some(kind.name), &[beside, kind.keys]);
         }
     }
     if !others.is_empty() {

@@ -21,6 +21,7 @@ fn everything_set() -> BTreeMap<String, String> {
     environment(&[
         ("STRIPE_WEBHOOK_SECRET", "whsec_test_secret"),
         ("SHOP_WEBHOOK_SECRET", "shop-secret"),
+        ("HIGHLEVEL_TOKEN", "highlevel-token-0123456789"),
         ("GA4_MEASUREMENT_ID", "G-AB12CD34"),
         ("GA4_API_SECRET", "ga4-secret"),
         ("CRM_BASE_URL", "https://crm.example.com/api/"),
@@ -73,7 +74,7 @@ fn the_least_file_gets_every_default() {
             always_200: false
         }
     );
-    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("no Stripe") };
+    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("a stripe source") };
     assert_eq!(stripe.metadata, stripe::MetadataKeys::default());
     assert_eq!((stripe.secrets.len(), stripe.tolerance), (1, Duration::from_secs(300)));
     assert_eq!(config.alerting.repeat_interval, Duration::from_secs(4 * 3600));
@@ -147,6 +148,53 @@ allow_private_addresses = true
 }
 
 #[test]
+fn highlevel_needs_its_locations_and_takes_every_form_of_a_key() {
+    let highlevel = "[sources.highlevel]\nkind = \"gohighlevel\"\n";
+    let config = read(&format!(
+        "{highlevel}locations = \"loc1\"\ncurrency = \"EUR\"\ntags = [\"vip\"]\n\
+         public_keys = [\"i2HR1srL4o18O8BRa7gVJY7G7bupbN3H9AwJrHCDiOg=\"]\n"
+    ))
+    .unwrap();
+    let sources::Settings::GoHighLevel(settings) = &config.sources[0].settings else { panic!("a gohighlevel source") };
+    assert_eq!((settings.locations.as_slice(), settings.public_keys.len()), (&["loc1".to_owned()][..], 1));
+    assert_eq!((settings.token.is_none(), settings.legacy_signature), (true, false));
+    assert_eq!(settings.replay_window, Duration::from_secs(7200));
+    assert_eq!((settings.currency.unwrap().code(), settings.event_id.as_str()), ("eur", "customData.event_id"));
+    assert!(config.sources[0].rules.counts_sales);
+    for (keys, words) in [
+        ("", "locations: is missing"),
+        ("locations = [\"l\"]\ntoken = \"short\"", "at least 20"),
+        ("locations = [\"l\"]\ntoken = \"0123456789 0123456789\"", "at least 20"),
+        ("locations = [\"l\"]\npublic_keys = [\"abc\"]", "no Ed25519 public key"),
+        ("locations = [\"l\"]\nsecrets = [\"abc\"]", "unknown key"),
+        ("locations = [\"l\"]\ncount = \"auto\"", "unknown key"),
+    ] {
+        let complaints = complaints(&format!("{highlevel}{keys}\n"));
+        assert!(complaints.contains(words) && !complaints.contains("0123456789 "), "{keys}: {complaints}");
+    }
+    // Beside another source that sells it must be clear whose sales count.
+    let both = format!("{STRIPE}{highlevel}locations = [\"l\"]\n");
+    assert_eq!(complaints(&both).matches("counts_sales: is missing").count(), 2);
+    assert_eq!(complaints(&format!("{both}counts_sales = true\n")).matches("counts_sales: is missing").count(), 1);
+    let clear = read(&format!("{both}counts_sales = false\n")).unwrap();
+    assert_eq!((clear.sources[0].rules.counts_sales, clear.sources[1].rules.counts_sales), (true, false));
+}
+
+#[test]
+fn events_of_ones_own_are_told_to_those_who_name_them() {
+    let webhook = |events: &str| {
+        format!(
+            "{STRIPE}[destinations.own]\nkind = \"webhook\"\nurl = \"https://own.example.com/x\"\nsecret = \"0123456789abcdef\"\nevents = {events}\n"
+        )
+    };
+    let config = read(&webhook("[\"opportunity_won\", \"lead\"]")).unwrap();
+    let own = EventKind::Custom("opportunity_won".to_owned());
+    assert_eq!(config.destinations[0].delivery.events, Some(vec![own, EventKind::Lead]));
+    assert!(complaints(&webhook("[\"purchas\"]")).contains("did you mean \"purchase\"?"));
+    assert!(complaints(&webhook("[\"Opportunity won\"]")).contains("is not a known business event"));
+}
+
+#[test]
 fn hubspot_gets_the_properties_that_are_named() {
     let text = format!(
         "{STRIPE}[destinations.hubspot]\nkind = \"hubspot\"\naccess_token = \"pat-eu1-a\"\nlead_stage = \"\"\n\
@@ -180,14 +228,14 @@ fn a_source_counts_and_reads_metadata_as_it_is_told() {
     let rules = config.sources[0].rules;
     assert_eq!((rules.count, rules.order_ids), (Count::CheckoutAndInvoices, true));
     let own = |name: &str, keys: &[&str]| (name.to_owned(), keys.iter().map(|key| (*key).to_owned()).collect());
-    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("no Stripe") };
+    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("a stripe source") };
     let expected = vec![own("lead_id", &["visitor"]), own("pricing_tier", &["plan", "tier"])];
     assert_eq!(stripe.metadata, stripe::MetadataKeys::new(expected));
 
     let text = format!("{STRIPE}count = \"payment_intents\"\n[sources.stripe.metadata]\nga_client_id = \"google\"\n");
     let config = read(&text).unwrap();
     assert_eq!((config.sources[0].rules.count, config.sources[0].rules.order_ids), (Count::PaymentIntents, false));
-    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("no Stripe") };
+    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("a stripe source") };
     assert_eq!(stripe.metadata, stripe::MetadataKeys::new(vec![own("ga_client_id", &["google"])]));
 }
 
@@ -256,7 +304,7 @@ fn secrets_come_from_variables_files_and_credentials() {
     let file = folder.path().join("tallyhook.toml");
     let text = "[sources.stripe]\nkind = \"stripe\"\nsecrets = [{ env = \"STRIPE_WEBHOOK_SECRET\" }, { file = \"one\" }, { credential = \"two\" }]";
     let config = load::from_text(text, &file, &variables).unwrap();
-    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("no Stripe") };
+    let sources::Settings::Stripe(stripe) = &config.sources[0].settings else { panic!("a stripe source") };
     let secrets: Vec<_> = stripe.secrets.iter().map(Secret::expose).collect();
     assert_eq!(secrets, ["whsec_test_secret", "whsec_file", "whsec_credential"]);
     assert!(!format!("{config:?}").contains("whsec_"));

@@ -12,8 +12,8 @@ use super::definitions::{Check, Form, LATER};
 use super::problem::Wrong;
 use super::reader::{Item, Place, Reader};
 use super::text::{self, Given, Origin};
-use crate::destinations::filter::Case;
 use crate::destinations::fields::{FIELDS, Field};
+use crate::destinations::filter::Case;
 use crate::model::business_event::EventKind;
 use crate::model::rate::RateLimit;
 use crate::model::secret::Secret;
@@ -183,12 +183,10 @@ fn event_names(reader: &Reader<'_>, place: &Place, check: Check, table: &DeTable
     for (kind, item) in table {
         let element =
             Place { key: super::reader::join(&place.key, kind.get_ref()), line: reader.line_of(kind.span().start) };
-        if !EventKind::named().any(|known| known == kind.get_ref()) {
+        if super::definitions::EVENT(kind.get_ref()).is_err() {
             let known: Vec<_> = EventKind::named().collect();
-            reader.report(
-                &element,
-                Wrong::new("is not a known business event").or_nearest(kind.get_ref(), known.into_iter()),
-            );
+            let wrong = Wrong::new("is not a known business event");
+            reader.report(&element, wrong.or_nearest(kind.get_ref(), known.into_iter()));
             continue;
         }
         if let (Ok(kind), Some(Value::Text(name))) =

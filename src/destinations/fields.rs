@@ -130,7 +130,7 @@ const fn personal(name: &'static str, doc: &'static str, read: fn(&Subject<'_>) 
 }
 
 /// Every field there is.
-pub static FIELDS: [Field; 50] = [
+pub static FIELDS: [Field; 54] = [
     field("kind", Form::Text, "What happened: purchase, renewal, refund and so on.", |s| text(s.event?.kind.name())),
     field("environment", Form::Text, "live or test.", |s| {
         let mode = s.event.map(|event| event.scope.mode).or(s.contact.map(|contact| contact.mode))?;
@@ -163,6 +163,14 @@ pub static FIELDS: [Field; 50] = [
         maybe(s.event?.facts.service_id.as_deref())
     }),
     field("service_name", Form::Text, "Its name.", |s| maybe(s.event?.facts.service_name.as_deref())),
+    field("booking_id", Form::Text, "The id of an appointment.", |s| {
+        maybe(s.event?.facts.booking.as_ref().map(|booking| booking.id.as_str()))
+    }),
+    field("booking_status", Form::Text, "Where it stood: booked, cancelled, attended, missed.", |s| {
+        text(s.event?.facts.booking.as_ref()?.status.name())
+    }),
+    field("booking_starts_at", Form::Time, "When it begins.", |s| time(s.event?.facts.booking.as_ref()?.starts_at)),
+    field("booking_ends_at", Form::Time, "When it ends.", |s| time(s.event?.facts.booking.as_ref()?.ends_at)),
     field("pricing_tier", Form::Text, "The merchant's pricing tier.", |s| {
         maybe(s.event.and_then(|event| event.facts.pricing_tier.as_deref()))
             .or_else(|| maybe(s.contact?.pricing_tier.as_deref()))

@@ -305,6 +305,7 @@ impl Outcome {
             Self::Received { receipt, .. } => name_of(*receipt),
             Self::ReceivedAll(received) => received.first().map_or("ignored", |(_, receipt)| name_of(*receipt)),
             Self::Handshake(_) => "handshake",
+            Self::Refused(Refusal::NotOurs) => "not_ours",
             Self::Refused(_) => "invalid_signature",
             Self::Invalid { .. } => "invalid_payload",
             Self::TooLarge => "body_too_large",
@@ -331,6 +332,7 @@ impl Outcome {
                 )
             }
             Self::Handshake(handshake) => answer::json_bytes(StatusCode::OK, handshake.answer.clone()),
+            Self::Refused(Refusal::NotOurs) => refuse_as(StatusCode::FORBIDDEN, entry, error),
             Self::Refused(refusal) => refuse(entry, Refusing { reason: Some(refusal.name()), ..error }),
             Self::Invalid { message } => refuse(entry, Refusing { message: Some(message), ..error }),
             Self::TooLarge => answer::json(StatusCode::PAYLOAD_TOO_LARGE, &Refusing { limit: Some(max_body), ..error }),
@@ -388,10 +390,14 @@ fn name_of(receipt: Receipt) -> &'static str {
 
 /// 400, or 200 for a sender that would disable the endpoint.
 fn refuse(entry: &SourceEntry, body: Refusing<'_>) -> Answer {
+    refuse_as(StatusCode::BAD_REQUEST, entry, body)
+}
+
+fn refuse_as(status: StatusCode, entry: &SourceEntry, body: Refusing<'_>) -> Answer {
     if entry.rules.always_200 {
         return answer::json(StatusCode::OK, &Refusing { received: Some(false), ..body });
     }
-    answer::json(StatusCode::BAD_REQUEST, &body)
+    answer::json(status, &body)
 }
 
 #[derive(Serialize)]

@@ -1,5 +1,6 @@
 //! A webhook enters the books: which group of objects it belongs to, what that group now amounts to, and who is to be told.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::billing::note_billing;
@@ -14,7 +15,7 @@ use super::reconcile::reconcile;
 use super::rules::Rules;
 use super::workspace::Workspace;
 use crate::model::id::{BusinessEventId, GroupId, Mode, Scope, WebhookId};
-use crate::model::statement::{Interpreted, Meaning, Statement};
+use crate::model::statement::{Interpreted, Meaning, ObjectKind, ObjectState, Person, Statement, Tags};
 use crate::model::webhook::{Status, Webhook};
 
 /// Where an object is known by.
@@ -174,8 +175,9 @@ fn count(
             at
         }
     };
-    fold::fold(&mut record.objects[at], statement, &webhook.provider_id);
-    let changed = people::place(workspace, &occasion, group, statement, &before)?;
+    let statement = of_its_person(&record.objects[at], statement);
+    fold::fold(&mut record.objects[at], &statement, &webhook.provider_id);
+    let changed = people::place(workspace, &occasion, group, &statement, &before)?;
     let touched = note_billing(workspace, scope, group)?;
     let paired = likeness::newly_paired(workspace, group, &before.pairs, &before.row)?;
     let told = reconcile_all(workspace, &occasion, group, touched.into_iter().chain(paired))?;
@@ -183,6 +185,21 @@ fn count(
         people::tell_of_change(workspace, &occasion, contact)?;
     }
     Ok(Counted { group, told })
+}
+
+/// Other objects are one customer's for ever. An appointment can be given to another person of the same CRM, which makes the two
+/// no one person: it stays the first one's.
+fn of_its_person<'s>(state: &ObjectState, statement: &'s Statement) -> Cow<'s, Statement> {
+    let other = |first: &String| statement.customer.as_ref().is_some_and(|customer| customer != first);
+    match &state.customer {
+        Some(first) if statement.object.kind == ObjectKind::Booking && other(first) => Cow::Owned(Statement {
+            customer: Some(first.clone()),
+            person: Person::default(),
+            tags: Tags::default(),
+            ..statement.clone()
+        }),
+        _ => Cow::Borrowed(statement),
+    }
 }
 
 /// Brings a group's books up to date, and those of the groups that a change of it may concern. Returns its business events.

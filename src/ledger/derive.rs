@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use super::attempts;
+use super::bookings;
 use super::likeness::Side;
 use super::rules::Count;
 use super::subscriptions;
@@ -113,6 +114,7 @@ pub fn derive(group: &Group, with: &Circumstances<'_>) -> Derived {
         taken_back::derive(group, &origin, &facts, &mut derived);
     }
     subscriptions::derive(group, &facts, &mut derived);
+    bookings::derive(group, &facts, &mut derived);
     derived
 }
 
@@ -152,6 +154,7 @@ fn decisive(group: &Group, count: Count) -> Option<(&ObjectState, &Paid)> {
     let positive = |_: &ObjectState, paid: &Paid| paid.amount.minor > 0;
     paid(ObjectKind::Invoice, of_subscription)
         .or_else(|| paid(ObjectKind::Session, positive))
+        .or_else(|| paid(ObjectKind::Order, positive))
         .or_else(|| paid(ObjectKind::Invoice, positive))
         .or_else(|| paid(ObjectKind::Intent, positive))
         .or_else(|| paid(ObjectKind::Charge, positive))
@@ -163,7 +166,7 @@ fn decisive(group: &Group, count: Count) -> Option<(&ObjectState, &Paid)> {
 const fn counts(count: Count, kind: ObjectKind) -> bool {
     match count {
         Count::Auto => true,
-        Count::CheckoutAndInvoices => matches!(kind, ObjectKind::Session | ObjectKind::Invoice),
+        Count::CheckoutAndInvoices => matches!(kind, ObjectKind::Session | ObjectKind::Order | ObjectKind::Invoice),
         Count::PaymentIntents => matches!(kind, ObjectKind::Intent | ObjectKind::Charge),
     }
 }
@@ -207,14 +210,14 @@ fn sale(group: &Group, named_by: &Group, facts: &EventFacts, with: &Circumstance
 fn is_strong(group: &Group) -> bool {
     group.objects.iter().any(|state| {
         state.paid.as_ref().is_some_and(|paid| match state.object.kind {
-            ObjectKind::Session => true,
+            ObjectKind::Session | ObjectKind::Order => true,
             ObjectKind::Invoice => paid.billing.is_some_and(Billing::is_subscription),
             _ => false,
         })
     })
 }
 
-/// Invoice for what a subscription or a lone invoice bills, payment intent for a one-off, else session, else charge.
+/// Invoice for what a subscription or a lone invoice bills, payment intent for a one-off, else session, else order, else charge.
 /// A one-off goes by the merchant's order id where that is asked for; a subscription's would be the same for every period.
 fn natural_id<'g>(
     group: &'g Group,
@@ -241,7 +244,8 @@ fn natural_id<'g>(
         [intent, session, invoice]
     };
     let first = in_order.into_iter().flatten().next();
-    first.or_else(|| named(group, ObjectKind::Charge)).unwrap_or(&object.object.id)
+    let last = || named(group, ObjectKind::Order).or_else(|| named(group, ObjectKind::Charge));
+    first.or_else(last).unwrap_or(&object.object.id)
 }
 
 /// The earliest paid invoice above zero is the purchase, later ones are renewals; where the beginning isn't known, the

@@ -1,9 +1,10 @@
 //! Statements about one object, folded into its state: any order and any repetition give the same.
 
+use crate::model::booking::{BookingState, BookingStep, ToldBooking};
 use crate::model::money::{Currency, Money};
 use crate::model::statement::{
-    Claim, DisputeState, DisputeStatus, FailedAttempt, ObjectKind, ObjectRef, ObjectState, Paid, Person, RefundState,
-    RefundStatus, Statement, Tags,
+    Claim, DisputeState, DisputeStatus, FailedAttempt, Happening, ObjectKind, ObjectRef, ObjectState, Paid, Person,
+    RefundState, RefundStatus, Statement, Tags,
 };
 use crate::model::subscription::{
     SubscriptionStart, SubscriptionState, SubscriptionStatus, SubscriptionStep, ToldChange,
@@ -15,6 +16,12 @@ const MOST_ATTEMPTS: usize = 100;
 
 /// Changes of one subscription that are told apart, the newest: seats may be counted anew every hour for years.
 const MOST_CHANGES: usize = 100;
+
+/// Words about one appointment that are kept, the newest: nobody moves one a hundred times.
+const MOST_WORDS: usize = 100;
+
+/// Things that happened to one object that are told apart.
+const MOST_HAPPENINGS: usize = 100;
 
 /// An object of which nothing was said.
 pub fn unheard(object: ObjectRef) -> ObjectState {
@@ -31,6 +38,8 @@ pub fn unheard(object: ObjectRef) -> ObjectState {
         refund: None,
         dispute: None,
         life: None,
+        booking: None,
+        happened: Vec::new(),
         details: Default::default(),
         person: Default::default(),
         tags: Default::default(),
@@ -67,6 +76,10 @@ pub fn fold(state: &mut ObjectState, statement: &Statement, event_id: &str) {
     }
     match &statement.claim {
         Claim::Nothing | Claim::Subscription(_) => {}
+        Claim::Booking(step) => {
+            join_bookings(state.booking.get_or_insert_default(), told_booking(step, statement.said_at, event_id));
+        }
+        Claim::Happened(happened) => happened.iter().for_each(|happening| fold_happening(state, happening)),
         Claim::Paid(paid) => fold_paid(state, paid),
         Claim::AttemptFailed(attempt) => fold_attempt(state, attempt),
         Claim::Refund(step) => {
@@ -153,6 +166,43 @@ fn join_lives(mine: &mut SubscriptionState, theirs: SubscriptionState, newest: b
     mine.changes.drain(..mine.changes.len().saturating_sub(MOST_CHANGES));
 }
 
+/// One word about an appointment as the only one.
+fn told_booking(step: &BookingStep, at: Timestamp, event_id: &str) -> BookingState {
+    let BookingStep { status, starts_at, ends_at, made_at, value } = *step;
+    BookingState {
+        made_at,
+        told: vec![ToldBooking { at, event_id: event_id.to_owned(), status, starts_at, ends_at, value }],
+    }
+}
+
+/// One appointment as two states of it together describe it. Every word is kept, also one that repeats another: an older one
+/// that comes between the two would make them different.
+fn join_bookings(mine: &mut BookingState, theirs: BookingState) {
+    fn place(told: &ToldBooking) -> (Timestamp, crate::model::booking::BookingStatus, &str) {
+        (told.at, told.status, &told.event_id)
+    }
+    mine.made_at = [mine.made_at, theirs.made_at].into_iter().flatten().min();
+    for told in theirs.told {
+        if let Err(at) = mine.told.binary_search_by(|known| place(known).cmp(&place(&told))) {
+            mine.told.insert(at, told);
+        }
+    }
+    mine.told.drain(..mine.told.len().saturating_sub(MOST_WORDS));
+}
+
+/// Of one kind the earliest counts; of two at the same time the smaller value.
+fn fold_happening(state: &mut ObjectState, happening: &Happening) {
+    fn rank(happening: &Happening) -> (Timestamp, Option<(i64, Currency)>) {
+        (happening.at, happening.value.map(|value| (value.minor, value.currency)))
+    }
+    match state.happened.binary_search_by(|known| known.kind.cmp(&happening.kind)) {
+        Ok(at) if rank(happening) < rank(&state.happened[at]) => state.happened[at] = happening.clone(),
+        Ok(_) => {}
+        Err(at) if state.happened.len() < MOST_HAPPENINGS => state.happened.insert(at, happening.clone()),
+        Err(_) => {}
+    }
+}
+
 /// Adds all of another state of the same object, as when two groups prove to be one.
 pub fn join(state: &mut ObjectState, other: ObjectState) {
     let newest = (other.said_at, &other.said_by) > (state.said_at, &state.said_by);
@@ -164,6 +214,10 @@ pub fn join(state: &mut ObjectState, other: ObjectState) {
         (mine @ None, theirs) => *mine = theirs,
         (Some(_), None) => {}
     }
+    if let Some(booking) = other.booking {
+        join_bookings(state.booking.get_or_insert_default(), booking);
+    }
+    other.happened.iter().for_each(|happening| fold_happening(state, happening));
     for link in other.links {
         if let Err(at) = state.links.binary_search(&link) {
             state.links.insert(at, link);

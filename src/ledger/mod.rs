@@ -3,6 +3,7 @@
 mod admission;
 pub mod attempts;
 pub mod billing;
+mod bookings;
 pub mod books;
 pub mod changes;
 mod contact_result;

@@ -321,10 +321,9 @@ fn learn_all(
         }
         learn(record, &Said { at: said.said_at, person: &said.person, tags: &said.tags });
     }
-    let (had_address, has_address) = (known.email.is_some(), record.person.email.is_some());
     let changed = known != record.person;
-    if !had_address && has_address {
-        release::wake_for_address(workspace, occasion.rules, contact)?;
+    if changed {
+        release::wake_for_person(workspace, occasion.rules, contact)?;
     }
     Ok(changed.then_some(contact))
 }

@@ -38,8 +38,8 @@ pub fn reconcile(
     group: GroupId,
 ) -> BooksResult<Vec<BusinessEventId>> {
     let record = workspace.exact_group(group)?;
-    // A source whose sales don't count still tells how its subscriptions stand.
-    if !record.counted && objects(record, ObjectKind::Subscription).next().is_none() {
+    // A source whose sales don't count still tells of everything else.
+    if !record.counted && !tells_of_more_than_money(record) {
         return Ok(Vec::new());
     }
     let other = other_half_of(workspace, occasion, group)?;
@@ -67,6 +67,12 @@ pub fn reconcile(
     }
     plan::note_settling(workspace, group)?;
     Ok(matched.into_iter().map(|matched| matched.id).collect())
+}
+
+/// Whether anything happens to a group's objects besides money: what becomes of a subscription, an appointment, a lead.
+fn tells_of_more_than_money(group: &Group) -> bool {
+    objects(group, ObjectKind::Subscription).next().is_some()
+        || group.objects.iter().any(|state| state.booking.is_some() || !state.happened.is_empty())
 }
 
 /// The other half of a group, by likeness. Where only payments count, there are no halves.
@@ -288,6 +294,8 @@ fn wait_of(
         }
         // Their time is that of the earliest statement, which may come second.
         Subject::SubscriptionStarted | Subject::SubscriptionEnded => Wait::Until(timing.sale),
+        // The browser may still say who it was.
+        Subject::Other(_) => Wait::UntilReady(timing.sale),
         _ => Wait::No,
     })
 }

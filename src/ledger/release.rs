@@ -189,18 +189,21 @@ pub fn dequeue(
     Ok(())
 }
 
-/// A contact's address became known: what waited for it is due.
+/// More became known of a person: what waited for that is due, and what waits for something else is not.
 ///
 /// # Errors
 /// When the books can't be read.
-pub fn wake_for_address(workspace: &mut Workspace<'_>, rules: &Rules, contact: ContactId) -> BooksResult<()> {
+pub fn wake_for_person(workspace: &mut Workspace<'_>, rules: &Rules, contact: ContactId) -> BooksResult<()> {
     let now = workspace.now;
     let contact = workspace.live_contact(contact)?;
     for destination in rules.destinations.iter().filter(|rules| rules.destination.style() == Style::Contact) {
-        let waits = workspace
+        let waiting = workspace
             .existing_sync(destination.id, contact)?
-            .is_some_and(|sync| !sync.pending.is_empty() && sync.schedule.due_at > now);
-        if waits {
+            .filter(|sync| sync.schedule.due_at > now)
+            .and_then(|sync| sync.pending.last().copied());
+        let Some(newest) = waiting else { continue };
+        let (event, person) = workspace.event_and_contact(newest)?;
+        if !matches!(destination.destination.admit(event, person), Admission::Wait { .. }) {
             workspace.sync(destination.id, contact)?.schedule.due_at = now;
         }
     }

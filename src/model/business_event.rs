@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::attribution::{Attribution, Consent};
+use super::booking::BookingStatus;
 use super::delivery::Delivery;
 use super::id::{BusinessEventId, ContactId, GroupId, Scope, WebhookId};
 use super::money::Money;
@@ -42,7 +43,7 @@ pub enum EventKind {
     ContactChanged,
     /// An appointment was made.
     BookingMade,
-    /// An appointment was moved.
+    /// An appointment was moved, or is to take place after all.
     BookingChanged,
     /// An appointment was called off.
     BookingCancelled,
@@ -216,6 +217,8 @@ pub struct EventFacts {
     pub failure_code: Option<String>,
     /// Of what happened to a subscription: which, and how it stood then.
     pub subscription: Option<SubscriptionFacts>,
+    /// Of what happened to an appointment: which, and how it stood then.
+    pub booking: Option<BookingFacts>,
     /// Whole days from the first touch to the sale.
     pub days_to_conversion: Option<u32>,
     /// Whether the person had bought before; none when that isn't known.
@@ -239,6 +242,21 @@ pub struct SubscriptionFacts {
     pub changes: Vec<SubscriptionChange>,
     /// When it is to end, if that was arranged; of one that ended, when it did.
     pub ends_at: Option<Timestamp>,
+}
+
+/// An appointment as it stood when something happened to it. Never its title or place, which name people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BookingFacts {
+    /// Its id.
+    pub id: String,
+    /// Where it stood.
+    pub status: BookingStatus,
+    /// When it was to begin.
+    pub starts_at: Option<Timestamp>,
+    /// When it was to end.
+    pub ends_at: Option<Timestamp>,
+    /// When it was to begin before; only of one that was moved.
+    pub moved_from: Option<Timestamp>,
 }
 
 /// A remark on how a business event was counted.

@@ -1,6 +1,7 @@
 //! The words Tallyhook thinks in, as types. Pure: no clock, no chance, no file, no socket.
 
 pub mod attribution;
+pub mod booking;
 pub mod breaker;
 pub mod business_event;
 pub mod contact;

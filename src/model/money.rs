@@ -100,6 +100,26 @@ impl Money {
         Self { minor: 0, currency }
     }
 
+    /// Reads an amount in major units, `150.1` or `-3`, exactly. More digits than the currency has are taken only where they are the
+    /// dust of a sender's floating point (`150.10000000000002`): within a millionth of the minor unit. None for anything else.
+    pub fn from_major(text: &str, currency: Currency) -> Option<Self> {
+        /// What is read after the point; a double has no more.
+        const PLACES: usize = 17;
+        let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || whole.len() > 18 || !plain(whole) || !plain(fraction) || digits.ends_with('.') {
+            return None;
+        }
+        let fraction = fraction.get(..PLACES).unwrap_or(fraction);
+        let scaled: i128 = format!("{whole}{fraction:0<PLACES$}").parse().ok()?;
+        let unit = 10_i128.pow(u32::try_from(PLACES).ok()?.checked_sub(currency.exponent())?);
+        let minor = (scaled + unit / 2) / unit;
+        let dust = (scaled - minor * unit).abs();
+        (dust * 1_000_000 <= unit).then_some(())?;
+        Some(Self { minor: i64::try_from(sign * minor).ok()?, currency })
+    }
+
     /// The amount in major units, exactly, without trailing zeros: `99`, `49.5`, `0.001`, `-3.2`.
     pub fn decimal(self) -> Decimal {
         Decimal { minor: self.minor, exponent: self.currency.exponent() }
@@ -301,6 +321,30 @@ mod tests {
             assert_eq!(money(minor, code).decimal().to_string(), decimal);
             assert_eq!(money(minor, code).to_string(), shown);
         }
+    }
+
+    #[test]
+    fn amounts_in_major_units_are_read_exactly() {
+        for (text, code, minor) in [
+            ("150.1", "usd", 15_010),
+            ("999", "eur", 99_900),
+            ("0.05", "eur", 5),
+            ("-3.20", "eur", -320),
+            ("4500", "jpy", 4500),
+            ("4500.0", "jpy", 4500),
+            ("5.12", "kwd", 5120),
+            ("150.10000000000002", "usd", 15_010),
+            ("149.99999999999997", "usd", 15_000),
+            ("92233720368547758.07", "eur", i64::MAX),
+        ] {
+            assert_eq!(Money::from_major(text, code.parse().unwrap()), Some(money(minor, code)), "{text}");
+        }
+        for wrong in
+            ["", "-", ".5", "5.", "1,5", "1e3", "1.005", "0.1 ", "NaN", "92233720368547758.08", "9999999999999999999"]
+        {
+            assert_eq!(Money::from_major(wrong, "eur".parse().unwrap()), None, "{wrong}");
+        }
+        assert_eq!(Money::from_major("0.5", "jpy".parse().unwrap()), None);
     }
 
     #[test]

@@ -4,17 +4,22 @@
 //! may come in any order and any number of times; everything here is shaped so that folding them gives the same state.
 
 use super::attribution::{Attribution, Consent};
+use super::booking::{BookingState, BookingStep};
+use super::business_event::EventKind;
 use super::id::{Mode, Scope};
 use super::identity::{Email, Phone};
 use super::money::{Currency, Money};
 use super::subscription::{SubscriptionState, SubscriptionStep};
 use super::time::Timestamp;
 
-/// The kinds of objects that carry money, in the order in which their details are believed: what is nearest to the buyer first.
+/// The kinds of objects that are told of. Those that carry money stand in the order in which their details are believed: what is
+/// nearest to the buyer first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ObjectKind {
     /// A Checkout session, `cs_…`.
     Session,
+    /// An order of a shop.
+    Order,
     /// An invoice, `in_…`.
     Invoice,
     /// A payment intent, `pi_…`.
@@ -27,8 +32,12 @@ pub enum ObjectKind {
     Dispute,
     /// A subscription, `sub_…`. Spans purchases: it never links them.
     Subscription,
-    /// A customer, `cus_…`. Spans purchases too.
+    /// A customer, `cus_…`, or a contact of a CRM. Spans purchases too.
     Customer,
+    /// An appointment.
+    Booking,
+    /// Anything else that something happens to: an opportunity, a form that was sent in.
+    Other,
 }
 
 /// One object of a provider. Compared only inside one [`Scope`].
@@ -124,6 +133,21 @@ pub enum Claim {
     Dispute(DisputeStep),
     /// A subscription began, changed or ended.
     Subscription(SubscriptionStep),
+    /// An appointment was made, moved, called off, kept or missed.
+    Booking(BookingStep),
+    /// Things happened to it that happen once: somebody became a lead, an opportunity was won.
+    Happened(Vec<Happening>),
+}
+
+/// Something that happens to an object once, and moves no money. Told again, the earliest time counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// What happened: `lead`, or a name of the configuration's.
+    pub kind: EventKind,
+    /// By the provider's time.
+    pub at: Timestamp,
+    /// What it is worth, where the provider says so.
+    pub value: Option<Money>,
 }
 
 /// A successful payment.
@@ -355,6 +379,10 @@ pub struct ObjectState {
     pub dispute: Option<DisputeState>,
     /// What is known of it as a subscription.
     pub life: Option<SubscriptionState>,
+    /// What is known of it as an appointment.
+    pub booking: Option<BookingState>,
+    /// What happened to it once, by kind; of each the earliest.
+    pub happened: Vec<Happening>,
     /// What was bought, as the newest statement says.
     pub details: Details,
     /// Who, as the newest statement says.

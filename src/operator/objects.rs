@@ -75,6 +75,9 @@ pub(super) const fn name(kind: ObjectKind) -> &'static str {
         ObjectKind::Dispute => "dispute",
         ObjectKind::Subscription => "subscription",
         ObjectKind::Customer => "customer",
+        ObjectKind::Order => "order",
+        ObjectKind::Booking => "appointment",
+        ObjectKind::Other => "other",
     }
 }
 
@@ -99,12 +102,21 @@ fn says(state: &ObjectState) -> Vec<String> {
     if let Some(life) = &state.life {
         subscription(life, &mut says);
     }
+    for told in state.booking.iter().flat_map(|booking| booking.told.iter().rev().take(MOST_TOLD).rev()) {
+        let begins = told.starts_at.map(|at| format!(", to begin at {}", moment(at))).unwrap_or_default();
+        says.push(format!("appointment {}{begins}, said at {}", told.status.name(), moment(told.at)));
+    }
+    for happening in state.happened.iter().take(MOST_TOLD) {
+        let value = happening.value.map(|value| format!(" worth {value}")).unwrap_or_default();
+        says.push(format!("{}{value} at {}", happening.kind.name().replace('_', " "), moment(happening.at)));
+    }
     if let Some(subscription) = &state.subscription {
         says.push(format!("of subscription {subscription}"));
     }
     if says.is_empty() {
         let nothing = match state.object.kind {
             ObjectKind::Customer => "who the customer is; no money",
+            ObjectKind::Booking | ObjectKind::Other => "nothing that is told of",
             _ => "no money yet",
         };
         says.push(nothing.to_owned());

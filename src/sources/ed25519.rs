@@ -17,8 +17,8 @@ pub struct PublicKey([u8; 32]);
 impl PublicKey {
     /// From PEM, DER in base64, 32 bytes in base64 (with or without `whpk_` before it), or 64 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
-        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("-----"));
-        let text: String = lines.collect();
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("-----"));
+        let text: String = lines.flat_map(str::split_whitespace).collect();
         let text = text.strip_prefix("whpk_").unwrap_or(&text);
         if text.len() == 64 {
             return hex::decode(text).ok()?.try_into().ok().map(Self);

@@ -10,6 +10,7 @@ use crate::model::time::Timestamp;
 
 pub mod basic;
 pub mod ed25519;
+pub mod gohighlevel;
 pub mod hmac;
 pub mod signature;
 pub mod stripe;
@@ -115,6 +116,8 @@ pub enum Refusal {
     MissingToken,
     /// A token that is not this source's.
     WrongToken,
+    /// Genuine, but meant for somebody else.
+    NotOurs,
 }
 
 impl Refusal {
@@ -129,6 +132,7 @@ impl Refusal {
             Self::TimestampInFuture => "timestamp_in_future",
             Self::MissingToken => "missing_token",
             Self::WrongToken => "wrong_token",
+            Self::NotOurs => "not_ours",
         }
     }
 }
@@ -255,6 +259,8 @@ pub enum Settings {
     Stripe(stripe::Settings),
     /// `kind = "hmac"`.
     Hmac(Box<hmac::Settings>),
+    /// `kind = "gohighlevel"`.
+    GoHighLevel(gohighlevel::Settings),
 }
 
 /// Builds the source that settings describe.
@@ -262,5 +268,6 @@ pub fn build(settings: &Settings) -> Box<dyn Source> {
     match settings {
         Settings::Stripe(settings) => Box::new(stripe::Stripe::new(settings.clone())),
         Settings::Hmac(settings) => Box::new(hmac::Hmac::new(hmac::Settings::clone(settings))),
+        Settings::GoHighLevel(settings) => Box::new(gohighlevel::GoHighLevel::new(settings.clone())),
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod daemon;
 pub mod events;
+pub mod highlevel;
 pub mod http;
 pub mod pebble;
 

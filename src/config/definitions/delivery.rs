@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Form, Key, MOMENT, Preset, YEAR};
+use super::{Check, Form, Key, MOMENT, Preset, YEAR};
+use crate::config::problem::{Wrong, nearest};
 use crate::model::business_event::EventKind;
 
 /// How a destination is delivered to.
@@ -15,9 +16,9 @@ pub(in crate::config) const DELIVERY: &[Key] = &[
     },
     Key {
         name: "events",
-        form: Form::Choices("business event", || EventKind::named().collect()),
+        form: Form::Texts(EVENT),
         preset: Preset::Unset("[\"purchase\", \"renewal\", \"refund\"]"),
-        doc: "Which business events it gets; what suits the destination unless given.",
+        doc: "Which business events it gets, names of your own among them (opportunity_won); what suits the destination unless given.",
     },
     Key {
         name: "only",
@@ -103,3 +104,18 @@ const CONSENT: &[Key] = &[
         doc: "To e-mail. Unless given, \"ignored\"; of MailerLite requires_consent says it.",
     },
 ];
+
+/// A business event by its name, or a name of the user's own. What is nearly a known one was meant to be it.
+pub(in crate::config) const EVENT: Check = |text| {
+    if EventKind::named().any(|known| known == text) {
+        return Ok(());
+    }
+    let own = text.len() <= 40
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    let known: Vec<_> = EventKind::named().collect();
+    if own && nearest(text, known.iter().copied()).is_none() {
+        return Ok(());
+    }
+    Err(Wrong::new(format!("{text:?} is not a known business event")).or_nearest(text, known.into_iter()))
+};

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(super) use super::address::Shape;
 use super::problem::Wrong;
 
-pub(super) use delivery::DELIVERY;
+pub(super) use delivery::{DELIVERY, EVENT};
 pub(super) use house::{LISTEN_WITH_TLS, LISTEN_WITHOUT_TLS, SECTIONS};
 pub(super) use metadata::METADATA;
 

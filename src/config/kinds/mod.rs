@@ -11,6 +11,7 @@ use crate::model::secret::Secret;
 
 pub(super) mod alert;
 pub(super) mod ga4;
+pub(super) mod gohighlevel_source;
 pub(super) mod hmac;
 pub(super) mod hubspot;
 pub(super) mod mailerlite;
@@ -37,8 +38,15 @@ pub(super) static SOURCES: Family = Family {
                   others), or spelled out.",
             keys: hmac::KEYS,
         },
+        Kind {
+            name: "gohighlevel",
+            sample_name: "highlevel",
+            usual: false,
+            doc: "GoHighLevel: contacts, appointments, opportunities, orders and invoices, from a marketplace app or from workflows.",
+            keys: gohighlevel_source::KEYS,
+        },
     ],
-    later: &["gohighlevel"],
+    later: &[],
     common: SOURCE_RULES,
 };
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::super::Job;
 use crate::model::attribution::Attribution;
+use crate::model::business_event::EventKind;
 use crate::model::contact::Contact;
 use crate::model::identity::IdentityKind;
 use crate::model::money::Currency;
@@ -68,6 +69,7 @@ fn tags(job: &Job<'_>, contact: &Contact) -> BTreeSet<String> {
     if contact.became_customer_at().is_some() || sales().next().is_some() {
         tags.insert("customer".to_owned());
     }
+    tags.extend(job.events.iter().filter_map(|event| tag_of(&event.kind)).map(str::to_owned));
     let tiers = job.events.iter().map(|event| &event.facts.pricing_tier).chain([&contact.pricing_tier]);
     let methods = sales().map(|event| &event.facts.details.payment_method_type).chain([&contact.payment_method_type]);
     for (prefix, values) in [("pricing_tier", tiers.collect::<Vec<_>>()), ("payment_method", methods.collect())] {
@@ -76,4 +78,14 @@ fn tags(job: &Job<'_>, contact: &Contact) -> BTreeSet<String> {
         }
     }
     tags
+}
+
+/// The tag that an event by itself asks for. Tags are only ever added, so there is none for what can come undone.
+const fn tag_of(kind: &EventKind) -> Option<&'static str> {
+    match kind {
+        EventKind::BookingMade => Some("booked"),
+        EventKind::BookingAttended => Some("attended"),
+        EventKind::BookingMissed => Some("no_show"),
+        _ => None,
+    }
 }

@@ -4,6 +4,8 @@
 //! again; a contact that is gone means search once; after a `POST` whose fate is unknown the next attempt searches first,
 //! because the CRM's id still isn't known; of several contacts the oldest is changed and none is made.
 
+use std::time::Duration;
+
 use super::{
     Admission, Destination, Exchange, Finished, HttpRequest, Job, Method, Step, Style, redact, status, url_encode,
 };
@@ -33,6 +35,21 @@ pub struct Settings {
 /// A CRM that speaks the owner's own REST contract.
 pub struct Rest {
     settings: Settings,
+}
+
+/// How long an event waits for the person behind a foreign id to become known.
+const PERSON_WAIT: Duration = Duration::from_secs(30 * 86_400);
+
+/// Whether a person who has bought nothing is known by nothing but the ids of other systems, as when an appointment of HighLevel
+/// names its contact: no use to this CRM, which could not say who it is.
+fn is_nobody(contact: &Contact) -> bool {
+    let person = &contact.person;
+    person.email.is_none()
+        && person.phone.is_none()
+        && person.name.is_none()
+        && contact.became_customer_at().is_none()
+        && !contact.identities.is_empty()
+        && contact.identities.iter().all(|identity| identity.kind == IdentityKind::Customer)
 }
 
 /// The external id of the probe: nobody has it.
@@ -215,7 +232,11 @@ impl Destination for Rest {
     }
 
     fn admit(&self, _event: &BusinessEvent, contact: Option<&Contact>) -> Admission {
-        if contact.is_some() { Admission::Send } else { Admission::Suppress(Rule::NoContact) }
+        match contact {
+            None => Admission::Suppress(Rule::NoContact),
+            Some(contact) if is_nobody(contact) => Admission::Wait { at_most: PERSON_WAIT, then: Rule::NoContact },
+            Some(_) => Admission::Send,
+        }
     }
 
     fn is_ready(&self, _event: &BusinessEvent, _contact: Option<&Contact>) -> bool {
@@ -228,7 +249,7 @@ impl Destination for Rest {
     }
 
     fn step(&self, job: &Job<'_>, exchanges: &[Exchange]) -> Step {
-        let Some(contact) = job.contact else {
+        let Some(contact) = job.contact.filter(|contact| !is_nobody(contact)) else {
             return Step::Done(Finished::new(Outcome::Suppressed(Rule::NoContact)));
         };
         let external_id = external_id(job, contact);

@@ -161,6 +161,15 @@ fn facts(event: &BusinessEvent, data: &mut Fields<'_>) {
             fields.put("changes", (!changes.is_empty()).then_some(Value::Array(changes)));
         });
     }
+    if let Some(booking) = &facts.booking {
+        data.object("booking", |fields| {
+            fields.text("id", Some(&booking.id));
+            fields.put("status", Some(booking.status.name().into()));
+            fields.put("starts_at", booking.starts_at.map(|at| at.to_string().into()));
+            fields.put("ends_at", booking.ends_at.map(|at| at.to_string().into()));
+            fields.put("moved_from", booking.moved_from.map(|at| at.to_string().into()));
+        });
+    }
     data.put("days_to_conversion", facts.days_to_conversion.map(Value::from));
     data.put("returning", facts.returning.map(Value::from));
     let marks: Vec<Value> = facts.marks.iter().map(|mark| mark.name().into()).collect();

@@ -1,5 +1,6 @@
 //! The ledger put to the proof: books in memory, destinations that only decide, and events shaped like Stripe's.
 
+mod bookings;
 mod books;
 mod connected;
 mod counting;

@@ -57,7 +57,8 @@ impl Event {
         match &mut self.statement.claim {
             Claim::Paid(paid) => paid.at = at,
             Claim::AttemptFailed(attempt) => attempt.at = at,
-            Claim::Nothing | Claim::Refund(_) | Claim::Dispute(_) | Claim::Subscription(_) => {}
+            Claim::Happened(happened) => happened.iter_mut().for_each(|happening| happening.at = at),
+            Claim::Nothing | Claim::Refund(_) | Claim::Dispute(_) | Claim::Subscription(_) | Claim::Booking(_) => {}
         }
         if !self.statement.tags.attribution.is_empty() {
             self.statement.tags.attribution.at = at;

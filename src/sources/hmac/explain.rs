@@ -30,6 +30,7 @@ pub(super) fn explain(checker: &Checker, preset: Option<&str>, request: &Request
         Refusal::MalformedSignature | Refusal::NoV1Signature => malformed(scheme, request),
         Refusal::TimestampTooOld | Refusal::TimestampInFuture => late(checker, request),
         Refusal::NoMatchingSignature => no_match(checker, preset, request),
+        Refusal::NotOurs => "It is genuine, but meant for somebody else.".to_owned(),
     }
 }
 

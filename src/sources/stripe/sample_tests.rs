@@ -71,6 +71,7 @@ fn samples_claim_what_their_names_say() {
                 DisputeStatus::Restored => "restored",
             },
             Claim::Subscription(_) => "subscription",
+            Claim::Booking(_) | Claim::Happened(_) => "no payment",
         };
         let expected = match event_type {
             "invoice_payment.paid" | "charge.refunded" | "customer.created" | "customer.updated" => "nothing",

@@ -10,6 +10,7 @@ use super::attribution::{AttributionV1, consent_code, consent_from_code};
 use super::codes::Code;
 use super::delivery::DeliveryV1;
 use super::details::DetailsV1;
+use super::happenings::BookingFactsV1;
 use super::kind::KindV1;
 use super::life::SubscriptionFactsV1;
 use super::money::MoneyV1;
@@ -73,6 +74,8 @@ struct FactsV1<'a> {
     failure_code: Option<&'a str>,
     #[serde(borrow)]
     subscription: Option<SubscriptionFactsV1<'a>>,
+    #[serde(borrow)]
+    booking: Option<BookingFactsV1<'a>>,
     days_to_conversion: Option<u32>,
     returning: Option<bool>,
     marks: Vec<u8>,
@@ -137,6 +140,7 @@ impl<'a> FactsV1<'a> {
             consent: consent_code(facts.consent),
             failure_code: facts.failure_code.as_deref(),
             subscription: facts.subscription.as_ref().map(SubscriptionFactsV1::of),
+            booking: facts.booking.as_ref().map(BookingFactsV1::of),
             days_to_conversion: facts.days_to_conversion,
             returning: facts.returning,
             marks: facts.marks.iter().map(|mark| mark.code()).collect(),
@@ -158,6 +162,7 @@ impl<'a> FactsV1<'a> {
             consent: consent_from_code(stored.consent)?,
             failure_code: owned(stored.failure_code),
             subscription: stored.subscription.map(SubscriptionFactsV1::read).transpose()?,
+            booking: stored.booking.map(BookingFactsV1::read).transpose()?,
             days_to_conversion: stored.days_to_conversion,
             returning: stored.returning,
             marks: stored.marks.into_iter().map(Mark::from_code).collect::<Result<_, _>>()?,

@@ -1,5 +1,6 @@
 //! The numbers that stand for plain choices on disk. A number, once released, keeps its meaning for ever.
 
+use crate::model::booking::BookingStatus;
 use crate::model::business_event::Mark;
 use crate::model::delivery::{FailureClass, Rule};
 use crate::model::id::Mode;
@@ -44,7 +45,8 @@ codes! {
     Mode, "mode": Live = 0, Test = 1;
     Status, "status of a webhook": Accepted = 0, Ignored = 1, Unreadable = 2;
     ObjectKind, "kind of object":
-        Session = 0, Invoice = 1, Intent = 2, Charge = 3, Refund = 4, Dispute = 5, Subscription = 6, Customer = 7;
+        Session = 0, Invoice = 1, Intent = 2, Charge = 3, Refund = 4, Dispute = 5, Subscription = 6, Customer = 7,
+        Order = 8, Booking = 9, Other = 10;
     Billing, "reason for an invoice":
         SubscriptionStart = 0, SubscriptionCycle = 1, SubscriptionUpdate = 2, SubscriptionOther = 3, Manual = 4;
     SubscriptionStatus, "status of a subscription":
@@ -52,6 +54,7 @@ codes! {
     SubscriptionChange, "change of a subscription":
         Plan = 0, Paused = 1, Resumed = 2, EndScheduled = 3, EndCancelled = 4, Overdue = 5, Recovered = 6,
         TrialEnded = 7;
+    BookingStatus, "status of an appointment": Booked = 0, Removed = 1, Cancelled = 2, Missed = 3, Attended = 4;
     IdentityKind, "kind of identity": Email = 0, Customer = 1, User = 2, Lead = 3, Phone = 4;
     Rule, "rule of suppression":
         Withdrawn = 0, TooOld = 1, NoConsent = 2, TestMode = 3, Unsubscribed = 4, Filtered = 5, NoClientId = 6,

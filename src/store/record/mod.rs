@@ -18,6 +18,7 @@ pub mod contact_sync;
 mod delivery;
 mod details;
 pub mod group;
+mod happenings;
 pub mod holder;
 mod kind;
 mod life;

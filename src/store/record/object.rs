@@ -9,6 +9,7 @@ use crate::model::time::Timestamp;
 
 use super::codes::Code;
 use super::details::DetailsV1;
+use super::happenings::MoreV1;
 use super::life::LifeV1;
 use super::money::MoneyV1;
 use super::person::PersonV1;
@@ -37,6 +38,8 @@ pub(super) struct ObjectStateV1<'a> {
     dispute: Option<DisputeStateV1>,
     #[serde(borrow)]
     life: Option<LifeV1<'a>>,
+    #[serde(borrow)]
+    more: Option<MoreV1<'a>>,
     #[serde(borrow)]
     details: Option<DetailsV1<'a>>,
     #[serde(borrow)]
@@ -99,6 +102,7 @@ impl<'a> ObjectStateV1<'a> {
             refund: state.refund.as_ref().map(RefundStateV1::of),
             dispute: state.dispute.as_ref().map(DisputeStateV1::of),
             life: state.life.as_ref().map(LifeV1::of),
+            more: MoreV1::of(state),
             details: DetailsV1::of(&state.details),
             person: PersonV1::of(&state.person),
             tags: TagsV1::of(&state.tags),
@@ -107,6 +111,7 @@ impl<'a> ObjectStateV1<'a> {
 
     /// As it was.
     pub(super) fn read(self) -> Result<ObjectState, Fault> {
+        let (booking, happened) = MoreV1::read(self.more)?;
         Ok(ObjectState {
             object: self.object.read()?,
             said_at: Timestamp::from_millis(self.said_at),
@@ -120,6 +125,8 @@ impl<'a> ObjectStateV1<'a> {
             refund: self.refund.map(RefundStateV1::read).transpose()?,
             dispute: self.dispute.map(DisputeStateV1::read).transpose()?,
             life: self.life.map(LifeV1::read).transpose()?,
+            booking,
+            happened,
             details: DetailsV1::read(self.details),
             person: PersonV1::read(self.person),
             tags: TagsV1::read(self.tags)?,

@@ -2,6 +2,7 @@
 
 use super::super::codes::Code;
 use super::super::kind::KindV1;
+use crate::model::booking::BookingStatus;
 use crate::model::business_event::Mark;
 use crate::model::delivery::{FailureClass, Rule};
 use crate::model::id::Mode;
@@ -24,8 +25,9 @@ fn every_number_keeps_its_meaning() {
     assert_eq!(in_order(|status: Status| status.name().into()), "accepted ignored unreadable");
     assert_eq!(
         in_order(|kind: ObjectKind| format!("{kind:?}")),
-        "Session Invoice Intent Charge Refund Dispute Subscription Customer"
+        "Session Invoice Intent Charge Refund Dispute Subscription Customer Order Booking Other"
     );
+    assert_eq!(in_order(|status: BookingStatus| status.name().into()), "booked removed cancelled missed attended");
     assert_eq!(
         in_order(|reason: Billing| format!("{reason:?}")),
         "SubscriptionStart SubscriptionCycle SubscriptionUpdate SubscriptionOther Manual"

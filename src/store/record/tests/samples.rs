@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::model::attribution::{Attribution, Consent};
+use crate::model::booking::{BookingState, BookingStatus, ToldBooking};
 use crate::model::breaker::{Breaker, Open};
-use crate::model::business_event::{BusinessEvent, EventFacts, EventKind, Mark, Subject, SubscriptionFacts};
+use crate::model::business_event::{
+    BookingFacts, BusinessEvent, EventFacts, EventKind, Mark, Subject, SubscriptionFacts,
+};
 use crate::model::contact::{
     ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount, SubscriptionStanding, Subscriptions,
 };
@@ -20,8 +23,8 @@ use crate::model::identity::{Email, Identity, IdentityKind, Phone};
 use crate::model::money::{Money, Sums};
 use crate::model::refused::Refused;
 use crate::model::statement::{
-    Billing, Details, DisputeState, FailedAttempt, Item, ObjectKind, ObjectRef, ObjectState, Paid, Person, RefundState,
-    Tags,
+    Billing, Details, DisputeState, FailedAttempt, Happening, Item, ObjectKind, ObjectRef, ObjectState, Paid, Person,
+    RefundState, Tags,
 };
 use crate::model::subscription::{
     SubscriptionChange, SubscriptionStart, SubscriptionState, SubscriptionStatus, SubscriptionTerms, ToldChange,
@@ -192,6 +195,18 @@ pub(super) fn full_group() -> Group {
                     },
                 }],
             }),
+            booking: Some(BookingState {
+                made_at: Some(at(15)),
+                told: vec![ToldBooking {
+                    at: at(16),
+                    event_id: "evt_b".into(),
+                    status: BookingStatus::Attended,
+                    starts_at: Some(at(17)),
+                    ends_at: Some(at(18)),
+                    value: Some(money(9, "eur")),
+                }],
+            }),
+            happened: vec![Happening { kind: EventKind::Lead, at: at(19), value: None }],
             details: details(),
             person: person(),
             tags: Tags {
@@ -255,6 +270,8 @@ pub(super) fn bare_group() -> Group {
             refund: None,
             dispute: None,
             life: None,
+            booking: None,
+            happened: Vec::new(),
             details: Details::default(),
             person: Person::default(),
             tags: Tags::default(),
@@ -307,6 +324,13 @@ pub(super) fn full_business_event() -> BusinessEvent {
                 price: Some(money(500, "eur")),
                 changes: vec![SubscriptionChange::Overdue],
                 ends_at: Some(at(14)),
+            }),
+            booking: Some(BookingFacts {
+                id: "ap".into(),
+                status: BookingStatus::Cancelled,
+                starts_at: Some(at(20)),
+                ends_at: None,
+                moved_from: Some(at(21)),
             }),
             days_to_conversion: Some(7),
             returning: Some(true),

@@ -6,8 +6,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::model::attribution::{Attribution, Consent};
+use crate::model::booking::{BookingState, BookingStatus, ToldBooking};
 use crate::model::breaker::{Breaker, Open};
-use crate::model::business_event::{BusinessEvent, EventFacts, EventKind, Mark, Subject, SubscriptionFacts};
+use crate::model::business_event::{
+    BookingFacts, BusinessEvent, EventFacts, EventKind, Mark, Subject, SubscriptionFacts,
+};
 use crate::model::contact::{
     ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount, SubscriptionStanding, Subscriptions,
 };
@@ -22,8 +25,8 @@ use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, Mode,
 use crate::model::identity::{Email, Holder, Identity, IdentityKind, Phone};
 use crate::model::money::{Money, Sums};
 use crate::model::statement::{
-    Billing, Details, DisputeState, FailedAttempt, Item, ObjectKind, ObjectRef, ObjectState, Paid, Person, RefundState,
-    Tags,
+    Billing, Details, DisputeState, FailedAttempt, Happening, Item, ObjectKind, ObjectRef, ObjectState, Paid, Person,
+    RefundState, Tags,
 };
 use crate::model::subscription::{
     SubscriptionChange, SubscriptionStart, SubscriptionState, SubscriptionStatus, SubscriptionTerms, ToldChange,
@@ -222,6 +225,29 @@ fn standing_of_subscription() -> impl Strategy<Value = SubscriptionStanding> {
         .prop_map(|(running, said_at, id, status, plan)| SubscriptionStanding { running, said_at, id, status, plan })
 }
 
+fn booking_status() -> impl Strategy<Value = BookingStatus> {
+    use BookingStatus::{Attended, Booked, Cancelled, Missed, Removed};
+    select(&[Booked, Removed, Cancelled, Missed, Attended][..])
+}
+
+fn booking() -> BoxedStrategy<BookingState> {
+    let told = (at(), text(), booking_status(), of(at()), of(at()), of(money())).prop_map(
+        |(at, event_id, status, starts_at, ends_at, value)| ToldBooking {
+            at,
+            event_id,
+            status,
+            starts_at,
+            ends_at,
+            value,
+        },
+    );
+    (of(at()), vec(told, 0..3)).prop_map(|(made_at, told)| BookingState { made_at, told }).boxed()
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    (kind(), at(), of(money())).prop_map(|(kind, at, value)| Happening { kind, at, value })
+}
+
 fn object_state() -> BoxedStrategy<ObjectState> {
     let failed_attempt = (text(), of(money()), maybe(), at()).prop_map(|(attempt, amount, code, at)| FailedAttempt {
         attempt,
@@ -239,11 +265,13 @@ fn object_state() -> BoxedStrategy<ObjectState> {
     let named = (object_ref(), at(), at(), text(), vec(object_ref(), 0..3), maybe(), maybe());
     let told =
         (of(paid()), vec(failed_attempt, 0..3), of(refund), of(dispute), of(life()), details(), person(), tags());
-    (named, told)
+    let more = (of(booking()), vec(happening(), 0..3));
+    (named, told, more)
         .prop_map(
             |(
                 (object, said_at, heard_at, said_by, links, customer, subscription),
                 (paid, failed_attempts, refund, dispute, life, details, person, tags),
+                (booking, happened),
             )| ObjectState {
                 object,
                 said_at,
@@ -257,6 +285,8 @@ fn object_state() -> BoxedStrategy<ObjectState> {
                 refund,
                 dispute,
                 life,
+                booking,
+                happened,
                 details,
                 person,
                 tags,
@@ -321,9 +351,12 @@ fn event_facts() -> BoxedStrategy<EventFacts> {
         changes,
         ends_at: terms.ends_at,
     });
+    let booking = (text(), booking_status(), of(at()), of(at()), of(at())).prop_map(
+        |(id, status, starts_at, ends_at, moved_from)| BookingFacts { id, status, starts_at, ends_at, moved_from },
+    );
     let counted = (of(any::<u32>()), of(any::<bool>()), vec(select(marks.to_vec()), 0..3));
-    let filled = (said, of(subscription), counted).prop_map(
-        |((details, texts, attribution, consent), subscription, (days_to_conversion, returning, marks))| {
+    let filled = (said, of(subscription), of(booking), counted).prop_map(
+        |((details, texts, attribution, consent), subscription, booking, (days_to_conversion, returning, marks))| {
             let [pricing_tier, lead_id, user_id, service_id, service_name, failure_code] = texts;
             EventFacts {
                 details,
@@ -336,6 +369,7 @@ fn event_facts() -> BoxedStrategy<EventFacts> {
                 consent,
                 failure_code,
                 subscription,
+                booking,
                 days_to_conversion,
                 returning,
                 marks,
