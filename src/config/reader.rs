@@ -299,6 +299,7 @@ from_value! {
     Secret => crate::model::secret::Secret,
     EventNames => Vec<(crate::model::business_event::EventKind, String)>,
     Cases => Vec<crate::destinations::filter::Case>,
+    Pairs => Vec<(String, String)>,
 }
 
 /// A list whose elements are all of one type.

@@ -89,6 +89,10 @@ pub(super) enum Form {
     EventNames(Check),
     /// Conditions on what is told of an event: a table, or a list of tables of which any is enough.
     Cases,
+    /// A table of names that pass the check, each with one of some words: what these are, which there are, and the check.
+    Named(&'static str, Words, Check),
+    /// A table of some words, each with a name that passes the check, or an empty one.
+    Renamed(&'static str, Words, Check),
     /// A table with keys of its own.
     Table(&'static [Key]),
     /// Known, but not taken: the answer.
@@ -121,6 +125,18 @@ impl Form {
             Self::EventNames(_) => "a table like { lead = \"generate_lead\" }".into(),
             Self::Cases => {
                 "a table of conditions like { pricing_tier = \"premium\", value = { at_least = 50 } }, or a list of such tables".into()
+            }
+            Self::Named(what, words, _) => {
+                format!(
+                    "a table like {{ name = {:?} }}, each name with a {what}",
+                    words().first().copied().unwrap_or_default()
+                )
+            }
+            Self::Renamed(what, words, _) => {
+                format!(
+                    "a table like {{ {} = \"name\" }}, each {what} with a name",
+                    words().first().copied().unwrap_or_default()
+                )
             }
             Self::Table(_) => "a table".into(),
             Self::Refused(answer) => (*answer).into(),
