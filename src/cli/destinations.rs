@@ -59,7 +59,7 @@ struct DestinationsList {
     /// This one
     #[arg(long, value_name = "NAME")]
     destination: Option<String>,
-    /// Of this kind: ga4, rest, hubspot, mailerlite, webhook
+    /// Of this kind: ga4, rest, hubspot, gohighlevel, mailerlite, webhook
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
     /// active, paused, held, open

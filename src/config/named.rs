@@ -4,8 +4,8 @@ use toml::de::DeTable;
 
 use super::definitions::{Family, Kind, one_of};
 use super::kinds::{
-    ALERTS, DESTINATIONS, RESPOND_ELSE, RESPOND_GIVES_UP, SOURCES, check_private, ga4, gohighlevel_source, hmac,
-    hubspot, mailerlite, rest, secret, stripe, webhook,
+    ALERTS, DESTINATIONS, RESPOND_ELSE, RESPOND_GIVES_UP, SOURCES, check_private, ga4, gohighlevel, gohighlevel_source,
+    hmac, hubspot, mailerlite, rest, secret, stripe, webhook,
 };
 use super::problem::Wrong;
 use super::reader::{List, Place, Reader, Section, join};
@@ -141,6 +141,7 @@ fn destination(Named { name, kind, section }: &Named<'_>) -> Destination {
         "ga4" => destinations::Settings::Ga4(ga4::read(section)),
         "rest" => destinations::Settings::Rest(rest::read(section)),
         "hubspot" => destinations::Settings::HubSpot(hubspot::read(section)),
+        "gohighlevel" => destinations::Settings::GoHighLevel(gohighlevel::read(section)),
         "webhook" => destinations::Settings::Webhook(webhook::read(section)),
         _ => destinations::Settings::MailerLite(mailerlite::read(section)),
     };
@@ -288,14 +289,20 @@ fn kind(reader: &Reader<'_>, place: &Place, family: &'static Family, table: &DeT
 
 /// Whether two destinations would tell the same place of the same event.
 fn tells_the_same(a: &Destination, b: &Destination) -> bool {
-    use destinations::Settings::{Ga4, HubSpot, MailerLite, Rest, Webhook};
+    use destinations::Settings::{Ga4, GoHighLevel, HubSpot, MailerLite, Rest, Webhook};
     let same_place = match (&a.settings, &b.settings) {
         (Ga4(a), Ga4(b)) => {
             !a.measurement_id.is_empty() && a.measurement_id == b.measurement_id && a.endpoint == b.endpoint
         }
-        (Rest(a), Rest(b)) => !a.base_url.is_empty() && a.base_url == b.base_url && a.api_key == b.api_key,
+        (Rest(a), Rest(b)) => {
+            let place = |crm: &destinations::rest::Settings| (crm.base_url.clone(), crm.contacts_path.clone());
+            !a.base_url.is_empty() && place(a) == place(b) && a.api_key == b.api_key
+        }
         (HubSpot(a), HubSpot(b)) => {
             !a.access_token.expose().is_empty() && a.access_token == b.access_token && a.endpoint == b.endpoint
+        }
+        (GoHighLevel(a), GoHighLevel(b)) => {
+            !a.location_id.is_empty() && a.location_id == b.location_id && a.endpoint == b.endpoint
         }
         (MailerLite(a), MailerLite(b)) => {
             !a.api_key.expose().is_empty() && a.api_key == b.api_key && a.endpoint == b.endpoint

@@ -305,6 +305,7 @@ from_value! {
     EventNames => Vec<(crate::model::business_event::EventKind, String)>,
     Cases => Vec<crate::destinations::filter::Case>,
     Fields => Vec<(String, Option<&'static crate::destinations::fields::Field>)>,
+    Pairs => Vec<(String, String)>,
 }
 
 /// A list whose elements are all of one type.

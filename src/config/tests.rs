@@ -27,6 +27,7 @@ fn everything_set() -> BTreeMap<String, String> {
         ("CRM_BASE_URL", "https://crm.example.com/api/"),
         ("CRM_API_KEY", "crm-key"),
         ("HUBSPOT_ACCESS_TOKEN", "pat-eu1-key"),
+        ("HIGHLEVEL_TOKEN", "pit-key"),
         ("MAILERLITE_API_KEY", "ml-key"),
         ("ORDERS_WEBHOOK_URL", "https://orders.example.com/hook?token=abc"),
         ("ORDERS_WEBHOOK_SECRET", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"),
@@ -198,7 +199,7 @@ fn events_of_ones_own_are_told_to_those_who_name_them() {
 fn hubspot_gets_the_properties_that_are_named() {
     let text = format!(
         "{STRIPE}[destinations.hubspot]\nkind = \"hubspot\"\naccess_token = \"pat-eu1-a\"\nlead_stage = \"\"\n\
-         customer_stage = \"8172635\"\nproperties = {{ total_spent = \"lifetime_value\", utm_source = \"\" }}\n"
+         customer_stage = \"8172635\"\nproperties = {{ total_spent = \"lifetime_value\", utm_source = \"\", purchases = \"orders\" }}\n"
     );
     let config = read(&text).unwrap();
     let destinations::Settings::HubSpot(settings) = &config.destinations[0].settings else { panic!() };
@@ -213,9 +214,54 @@ fn hubspot_gets_the_properties_that_are_named() {
     };
     assert_eq!((of("total_spent"), of("utm_source")), (Some("lifetime_value"), None));
     assert_eq!(of("lead_id"), Some("tallyhook_lead_id"));
-    assert_eq!(settings.rules.mapped.len(), destinations::hubspot::FIELDS.len() - 1);
+    assert_eq!(of("purchases"), Some("orders"), "any field can have a property");
+    assert_eq!(settings.rules.mapped.len(), destinations::hubspot::DEFAULTS.len());
     let limit = config.destinations[0].delivery.rate_limit.unwrap();
     assert_eq!((limit.requests, limit.per), (90, Duration::from_secs(10)));
+}
+
+#[test]
+fn a_crm_of_your_own_is_spoken_to_as_you_say() {
+    let crm = |more: &str| {
+        let text = format!(
+            "{STRIPE}[destinations.crm]\nkind = \"rest\"\nbase_url = \"https://crm.example.com/v2/\"\napi_key = \"k\"\n{more}"
+        );
+        let config = read(&text).unwrap();
+        let destinations::Settings::Rest(settings) = &config.destinations[0].settings else { panic!() };
+        settings.clone()
+    };
+    let contract = destinations::rest::Settings::new("https://crm.example.com/v2", Secret::new("k"));
+    assert_eq!(crm(""), contract, "without a word it is the contract");
+    let own = crm(
+        "contacts_path = \"/people\"\nsearch_parameter = \"filter[ref]\"\nupdate_method = \"put\"\nlist_pointer = \"\"\n\
+         id_pointer = \"/key/id\"\nfields = { ref = \"external_id\", mail = \"email\", labels = \"tags\" }\n",
+    );
+    assert_eq!((own.contacts_path.as_str(), own.search_parameter.as_str()), ("/people", "filter[ref]"));
+    assert_eq!(own.update_method, destinations::Method::Put);
+    assert_eq!((own.layout.list_pointer.as_deref(), own.layout.id_pointer.as_deref()), (Some(""), Some("/key/id")));
+    let names: Vec<_> = own.fields.iter().map(|mapped| mapped.name.as_str()).collect();
+    assert_eq!(names, ["ref", "mail", "labels"]);
+    assert_eq!(own.fields[2].content, destinations::rest::Content::Tags);
+}
+
+#[test]
+fn highlevel_gets_a_token_a_place_and_custom_fields() {
+    let text = format!(
+        "{STRIPE}[destinations.highlevel]\nkind = \"gohighlevel\"\ntoken = \"pit-a\"\nlocation_id = \"ve9EPM428h8vShlRW1KT\"\n\
+         [destinations.highlevel.fields]\n\"contact.total\" = \"total_spent\"\n6dvNaf7VhkQ9snc5vnjJ = \"lead_id\"\nplan = \"pricing_tier\"\n"
+    );
+    let config = read(&text).unwrap();
+    let destinations::Settings::GoHighLevel(settings) = &config.destinations[0].settings else { panic!() };
+    assert_eq!(settings.token.expose(), "pit-a");
+    assert_eq!(settings.endpoint, "https://services.leadconnectorhq.com");
+    assert_eq!((settings.source.as_deref(), settings.echo), (Some("tallyhook"), false));
+    let fields: Vec<_> = settings.fields.iter().map(|mapped| (mapped.place.name(), mapped.field.name)).collect();
+    assert_eq!(
+        fields,
+        [("contact.total", "total_spent"), ("6dvNaf7VhkQ9snc5vnjJ", "lead_id"), ("contact.plan", "pricing_tier")]
+    );
+    let limit = config.destinations[0].delivery.rate_limit.unwrap();
+    assert_eq!((limit.requests, limit.per), (90, Duration::from_secs(10)), "below HighLevel's 100 in 10 s");
 }
 
 #[test]
@@ -593,7 +639,7 @@ fn every_key() -> Vec<&'static Key> {
 #[test]
 fn the_sample_is_a_configuration() {
     let config = read(&sample(true)).unwrap();
-    assert_eq!((config.sources.len(), config.destinations.len(), config.alerts.len()), (2, 5, 1));
+    assert_eq!((config.sources.len(), config.destinations.len(), config.alerts.len()), (2, 6, 1));
     assert_eq!(config.warnings, []);
 }
 

@@ -46,6 +46,8 @@ pub(super) enum Value {
     Cases(Vec<Case>),
     /// Of [`Form::Fields`]; none leaves a name out.
     Fields(Vec<(String, Option<&'static Field>)>),
+    /// Of [`Form::Named`] and [`Form::Renamed`], in the order of the file.
+    Pairs(Vec<(String, String)>),
 }
 
 /// Reads one value, reporting what is wrong with it; none when something is.
@@ -76,6 +78,16 @@ pub(super) fn read(reader: &Reader<'_>, place: &Place, form: &Form, item: &Item<
         (Form::EventNames(check), DeValue::Table(table)) => return event_names(reader, place, *check, table),
         (Form::Cases, _) => return conditions::read(reader, place, item).map(Value::Cases),
         (Form::Fields(check), DeValue::Table(table)) => return fields(reader, place, *check, table),
+        (Form::Named(what, words, check), DeValue::Table(table)) => {
+            return pairs(reader, place, table, check, &Form::Word(what, *words));
+        }
+        (Form::Renamed(what, words, check), DeValue::Table(table)) => {
+            let is_word = |name: &str| match words().contains(&name) {
+                true => Ok(()),
+                false => Err(Wrong::new(format!("is not a known {what}")).or_nearest(name, words().into_iter())),
+            };
+            return pairs(reader, place, table, is_word, &Form::TextOrNothing(*check));
+        }
         (
             Form::Flag
             | Form::Count(..)
@@ -85,6 +97,8 @@ pub(super) fn read(reader: &Reader<'_>, place: &Place, form: &Form, item: &Item<
             | Form::Secrets(_)
             | Form::EventNames(_)
             | Form::Fields(_)
+            | Form::Named(..)
+            | Form::Renamed(..)
             | Form::Table(_),
             other,
         ) => Err(mismatch(form, other)),
@@ -218,6 +232,35 @@ fn fields(reader: &Reader<'_>, place: &Place, check: Check, table: &DeTable<'_>)
         fields.push((name.get_ref().to_string(), field));
     }
     (fields.len() == table.len()).then_some(Value::Fields(fields))
+}
+
+/// A table of pairs: a check of its keys, and the form of its values.
+fn pairs(
+    reader: &Reader<'_>,
+    place: &Place,
+    table: &DeTable<'_>,
+    check: impl Fn(&str) -> Result<(), Wrong>,
+    form: &Form,
+) -> Option<Value> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for (key, item) in entries {
+        let name: &str = key.get_ref();
+        let line = reader.line_of(key.span().start).or(place.line);
+        let element = Place { key: super::reader::join(&place.key, name), line };
+        let checked = text::check(name).and_then(|()| check(name)).map_err(|wrong| reader.report(&element, wrong));
+        if let (Ok(()), Some(Value::Text(value))) = (checked, read(reader, &element, form, item)) {
+            // Where the values are the names, one name for two would lose one of them.
+            let earlier = pairs.iter().find(|(_, earlier)| *earlier == value && !value.is_empty());
+            if let (Some((earlier, _)), Form::TextOrNothing(_)) = (earlier, form) {
+                let wrong = Wrong::new(format!("is the same name as that of {earlier}"));
+                reader.report(&element, wrong.but("give each a name of its own, or one of them \"\""));
+            }
+            pairs.push((name.to_owned(), value));
+        }
+    }
+    (pairs.len() == table.len()).then_some(Value::Pairs(pairs))
 }
 
 /// Bytes, from `"1MiB"` or `"65536"`.

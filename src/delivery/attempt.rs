@@ -12,6 +12,8 @@ use crate::store::{Command, Reply};
 const MOST_REQUESTS: usize = 8;
 
 /// How an attempt ended.
+// A worker holds one at a time.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum End {
     /// With a result, and the record of it if anything was sent.
     Over(Finished, Option<Attempt>),

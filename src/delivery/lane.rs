@@ -53,6 +53,8 @@ pub(super) struct LaneState {
     probed: Option<Due>,
     /// Targets that a worker is at just now.
     at_work: Vec<u64>,
+    /// A held destination has answered the question well; now it has to take a delivery.
+    answered: bool,
     /// Workers that ask a held destination whether it works again.
     asking: usize,
     /// Workers that sleep.
@@ -124,6 +126,7 @@ impl Lane {
                 bucket,
                 probing: false,
                 probed: None,
+                answered: false,
                 at_work: Vec::new(),
                 asking: 0,
                 sleeping: 0,
@@ -186,6 +189,7 @@ impl Lane {
         let mut state = self.state();
         let before = std::mem::replace(&mut state.standing, standing.clone());
         state.refused = None;
+        state.answered = false;
         state.backlog.news();
         self.keep(&state.standing);
         drop(state);
@@ -261,7 +265,7 @@ impl Lane {
             if now < probe_at {
                 return Err(Nap::until(probe_at));
             }
-            return self.pick_probe(state, held_until.is_some() && self.has_probe, now);
+            return self.pick_probe(state, held_until.is_some() && self.has_probe && !state.answered, now);
         }
         if state.backlog.under_way() >= MOST_UNWRITTEN {
             return Err(Nap::until(Timestamp::FAR_FUTURE));
@@ -286,6 +290,8 @@ impl Lane {
         }
         let due = match state.backlog.another(state.probed, now) {
             Ok(Some(due)) => due,
+            // What was to prove it is gone: the question alone has to do.
+            Ok(None) if std::mem::take(&mut state.answered) => return self.pick_probe(state, true, now),
             Ok(None) => return Err(Nap { until: state.backlog.next_at(), heeds_news: true }),
             Err(error) => return Err(self.unreadable(&error, now)),
         };
@@ -309,9 +315,19 @@ impl Lane {
         }
         if is_probe {
             state.probing = false;
+            state.answered = false;
             state.woken();
             self.changed.notify_all();
         }
+    }
+
+    /// A held destination has answered the question well. A question only reads, and what it is held for may be that it refuses to be
+    /// written to; so it has to take a delivery next. False when none is due, and the answer has to do.
+    pub(super) fn has_to_prove_itself(&self) -> bool {
+        let mut state = self.state();
+        let (probed, now) = (state.probed, self.surroundings.clock.now());
+        state.answered = state.standing.held.is_some() && matches!(state.backlog.another(probed, now), Ok(Some(_)));
+        state.answered
     }
 
     /// A question is answered.

@@ -76,6 +76,10 @@ fn ask(lane: &Lane) {
         Outcome::Forbidden { explanation } => Outcome::Broken { explanation },
         other => other,
     };
+    let is_well = matches!(outcome, Outcome::Delivered | Outcome::Permanent { .. });
+    if is_well && lane.has_to_prove_itself() {
+        return;
+    }
     standing::note(lane, &outcome, true, lane.surroundings.clock.now());
 }
 

@@ -96,6 +96,12 @@ impl Field {
         (self.read)(subject)
     }
 
+    /// Whether only an event knows it. All others are the person's: what an event says and the person's state doesn't was taken back,
+    /// or is an id that several people claim.
+    pub fn is_of_event(&self) -> bool {
+        OF_EVENTS.contains(&self.name)
+    }
+
     /// The field of a name.
     pub fn named(name: &str) -> Option<&'static Self> {
         FIELDS.iter().find(|field| field.name == name)
@@ -115,6 +121,26 @@ impl std::fmt::Debug for Field {
         f.write_str(self.name)
     }
 }
+
+/// Fields that only an event knows.
+const OF_EVENTS: [&str; 16] = [
+    "kind",
+    "source",
+    "occurred_at",
+    "transaction_id",
+    "value",
+    "currency",
+    "upgrade",
+    "returning",
+    "days_to_conversion",
+    "failure_code",
+    "service_id",
+    "service_name",
+    "booking_id",
+    "booking_status",
+    "booking_starts_at",
+    "booking_ends_at",
+];
 
 const fn field(
     name: &'static str,

@@ -13,9 +13,11 @@ use crate::model::secret::Secret;
 use crate::model::time::Timestamp;
 
 pub mod consent;
+pub mod crm;
 pub mod fields;
 pub mod filter;
 pub mod ga4;
+pub mod gohighlevel;
 pub mod hubspot;
 pub mod mailerlite;
 pub mod personal;
@@ -221,6 +223,8 @@ pub struct Finished {
     pub remote_id: Option<String>,
     /// The id under which the person was made known, once used.
     pub external_id: Option<String>,
+    /// Ids of further records that the destination proved to have of the same person. They are left alone, and reported once.
+    pub left_over: Vec<String>,
     /// Remarks for `deliveries show`: what was cut, what the destination does not confirm. No personal data.
     pub notes: Vec<String>,
 }
@@ -228,7 +232,7 @@ pub struct Finished {
 impl Finished {
     /// An end without further news.
     pub const fn new(outcome: Outcome) -> Self {
-        Self { outcome, remote_id: None, external_id: None, notes: Vec::new() }
+        Self { outcome, remote_id: None, external_id: None, left_over: Vec::new(), notes: Vec::new() }
     }
 }
 
@@ -324,6 +328,8 @@ pub enum Settings {
     Rest(rest::Settings),
     /// `kind = "hubspot"`.
     HubSpot(hubspot::Settings),
+    /// `kind = "gohighlevel"`.
+    GoHighLevel(gohighlevel::Settings),
     /// `kind = "mailerlite"`.
     MailerLite(mailerlite::Settings),
     /// `kind = "webhook"`: business events as signed JSON.
@@ -336,6 +342,7 @@ pub fn build(settings: &Settings) -> Box<dyn Destination> {
         Settings::Ga4(settings) => Box::new(ga4::Ga4::new(settings.clone())),
         Settings::Rest(settings) => Box::new(rest::Rest::new(settings.clone())),
         Settings::HubSpot(settings) => Box::new(hubspot::HubSpot::new(settings.clone())),
+        Settings::GoHighLevel(settings) => Box::new(gohighlevel::GoHighLevel::new(settings.clone())),
         Settings::MailerLite(settings) => Box::new(mailerlite::MailerLite::new(settings.clone())),
         Settings::Webhook(settings) => Box::new(webhook::Webhook::new(settings.clone())),
     }

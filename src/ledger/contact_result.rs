@@ -37,17 +37,24 @@ pub(super) fn report_on_contact(
     let sync = workspace.sync(report.destination, contact)?;
     sync.schedule.started_at = None;
     // A late result of a contact that proved to be this one must not replace what the survivor is known by.
-    let mut further = None;
-    match &report.finished.remote_id {
-        Some(id) if tried == contact => sync.remote_id = Some(id.clone()),
+    let mut further = Vec::new();
+    let others = match &report.finished.remote_id {
+        Some(id) if tried == contact => {
+            sync.remote_id = Some(id.clone());
+            None
+        }
         // The request left before the two proved to be one.
-        Some(id) if sync.find_record(id) => further = Some((sync.remote_id.clone().unwrap_or_default(), id.clone())),
-        _ => {}
+        other => other.as_ref(),
+    };
+    for id in others.into_iter().chain(&report.finished.left_over) {
+        if sync.find_record(id) {
+            further.push((sync.remote_id.clone().unwrap_or_default(), id.clone()));
+        }
     }
     if sync.external_id.is_none() {
         sync.external_id.clone_from(&report.finished.external_id);
     }
-    if let Some((kept, left_over)) = further {
+    for (kept, left_over) in further {
         workspace.notices.push(Notice::SecondRecord { destination: report.destination, kept, left_over });
     }
     let sync = workspace.sync(report.destination, contact)?;

@@ -132,11 +132,13 @@ pub enum Rule {
     NoContact,
     /// It may have arrived, can't be recognised as a repeat, and the setting says drop.
     Ambiguous,
+    /// It came from the destination itself: telling it back would go round in circles.
+    Echo,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Withdrawn,
         Self::TooOld,
         Self::NoConsent,
@@ -147,6 +149,7 @@ impl Rule {
         Self::NoEmail,
         Self::NoContact,
         Self::Ambiguous,
+        Self::Echo,
     ];
 
     /// The rule's name in JSON.
@@ -162,6 +165,7 @@ impl Rule {
             Self::NoEmail => "no_email",
             Self::NoContact => "no_contact",
             Self::Ambiguous => "ambiguous",
+            Self::Echo => "echo",
         }
     }
 
@@ -178,6 +182,7 @@ impl Rule {
             Self::NoEmail => "no e-mail address is known",
             Self::NoContact => "it is not known who the person is",
             Self::Ambiguous => "it may have arrived, and would not be known as a repeat",
+            Self::Echo => "it came from there, and telling it back would go round in circles",
         }
     }
 }

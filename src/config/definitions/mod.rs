@@ -92,6 +92,10 @@ pub(super) enum Form {
     /// A table whose keys, names at the destination, pass the check, and whose values are names of what can be told
     /// ([`crate::destinations::fields::FIELDS`]), or empty.
     Fields(Check),
+    /// A table of names that pass the check, each with one of some words: what these are, which there are, and the check.
+    Named(&'static str, Words, Check),
+    /// A table of some words, each with a name that passes the check, or an empty one.
+    Renamed(&'static str, Words, Check),
     /// A table with keys of its own.
     Table(&'static [Key]),
     /// Known, but not taken: the answer.
@@ -126,6 +130,18 @@ impl Form {
                 "a table of conditions like { pricing_tier = \"premium\", value = { at_least = 50 } }, or a list of such tables".into()
             }
             Self::Fields(_) => "a table like { company = \"service_name\" }".into(),
+            Self::Named(what, words, _) => {
+                format!(
+                    "a table like {{ name = {:?} }}, each name with a {what}",
+                    words().first().copied().unwrap_or_default()
+                )
+            }
+            Self::Renamed(what, words, _) => {
+                format!(
+                    "a table like {{ {} = \"name\" }}, each {what} with a name",
+                    words().first().copied().unwrap_or_default()
+                )
+            }
             Self::Table(_) => "a table".into(),
             Self::Refused(answer) => (*answer).into(),
         }

@@ -3,9 +3,10 @@
 use super::super::definitions::{Check, Form, Key, Preset, Shape};
 use super::super::problem::Wrong;
 use super::super::reader::Section;
-use super::{CURRENCY, outgoing, secret};
+use super::{CURRENCY, currency, field_names, outgoing, secret};
+use crate::destinations::fields::Field;
 use crate::destinations::hubspot;
-use crate::destinations::hubspot::STANDARD;
+use crate::destinations::hubspot::{DEFAULTS, STANDARD};
 
 pub(in crate::config) const KEYS: &[Key] = &[
     Key {
@@ -41,31 +42,16 @@ pub(in crate::config) const KEYS: &[Key] = &[
     },
     Key {
         name: "properties",
-        form: Form::Table(PROPERTIES),
-        preset: Preset::Unset(""),
-        doc: "Internal names of the contact properties that take what HubSpot has no property for; \"\" leaves something out. Create \
-              them first (Settings, Properties, Contact properties): `tallyhook destinations test` says which are missing.",
+        form: Form::Renamed("field", field_names, PROPERTY),
+        preset: Preset::Unset(
+            "{ total_spent = \"lifetime_value\", subscription_plan = \"plan\", utm_campaign = \"\" }",
+        ),
+        doc: "Internal names of the contact properties that take what HubSpot has no property for; \"\" leaves something out. Unless \
+              given, external_id, lead_id, user_id, last_transaction_id, last_transaction_amount, last_transaction_date, total_spent, \
+              utm_source, utm_campaign, pricing_tier, payment_method, lifecycle_stage and customer_since go to properties of the same \
+              names with tallyhook_ before them. Create them first (Settings, Properties, Contact properties): `tallyhook destinations \
+              test` says which are missing and of which type they must be.",
     },
-];
-
-const fn property(name: &'static str, default: &'static str, doc: &'static str) -> Key {
-    Key { name, form: Form::TextOrNothing(PROPERTY), preset: Preset::Default(default), doc }
-}
-
-const PROPERTIES: &[Key] = &[
-    property("external_id", "\"tallyhook_external_id\"", "Text: the lead id, else our own id of the person."),
-    property("lead_id", "\"tallyhook_lead_id\"", "Text."),
-    property("user_id", "\"tallyhook_user_id\"", "Text."),
-    property("last_transaction_id", "\"tallyhook_last_transaction_id\"", "Text: of the latest sale."),
-    property("last_transaction_amount", "\"tallyhook_last_transaction_amount\"", "Number: in the sale's own currency."),
-    property("last_transaction_date", "\"tallyhook_last_transaction_date\"", "Date."),
-    property("total_spent", "\"tallyhook_total_spent\"", "Number: sales less refunds and lost disputes."),
-    property("utm_source", "\"tallyhook_utm_source\"", "Text."),
-    property("utm_campaign", "\"tallyhook_utm_campaign\"", "Text."),
-    property("pricing_tier", "\"tallyhook_pricing_tier\"", "Text."),
-    property("payment_method", "\"tallyhook_payment_method\"", "Text: card, sepa_debit and so on."),
-    property("lifecycle_stage", "\"tallyhook_lifecycle_stage\"", "Text: lead, customer or churned."),
-    property("customer_since", "\"tallyhook_customer_since\"", "Date."),
 ];
 
 /// HubSpot's API keys, which were of this form, ended in 2022 (HubSpot: changelog, API key sunset).
@@ -109,16 +95,15 @@ fn is_internal(text: &str) -> bool {
 
 /// What the table says.
 pub(in crate::config) fn read(section: &Section<'_>) -> hubspot::Settings {
-    let properties = section.table("properties");
+    let own: Vec<(String, String)> = section.get("properties");
+    let defaults = DEFAULTS.into_iter().filter(|name| !own.iter().any(|(given, _)| given == name));
+    let defaults = defaults.map(|name| (name.to_owned(), hubspot::default_property(name)));
     let mut mapped: Vec<hubspot::Mapped> = Vec::new();
-    for field in hubspot::FIELDS {
-        let property: String = properties.get(field.name);
-        if property.is_empty() {
-            continue;
-        }
+    for (name, property) in own.iter().cloned().chain(defaults).filter(|(_, property)| !property.is_empty()) {
+        let Some(field) = Field::named(&name) else { continue };
         if let Some(earlier) = mapped.iter().find(|earlier| earlier.property == property) {
-            let wrong = Wrong::new(format!("is the same property as that of {}", earlier.field.name));
-            properties.report(field.name, wrong.but("give each a property of its own, or one of them \"\""));
+            let wrong = format!("{name} is given the same property as {}", earlier.field.name);
+            section.report("properties", Wrong::new(wrong).but("give each a property of its own, or one of them \"\""));
             continue;
         }
         mapped.push(hubspot::Mapped { field, property });
@@ -131,7 +116,7 @@ pub(in crate::config) fn read(section: &Section<'_>) -> hubspot::Settings {
             mapped,
             lead_stage: stage("lead_stage"),
             customer_stage: stage("customer_stage"),
-            currency: section.find::<String>("currency").and_then(|code| code.parse().ok()),
+            currency: currency(section),
         },
     }
 }

@@ -7,10 +7,13 @@ use super::definitions::{Check, DELIVERY, Family, Form, Key, Kind, Preset};
 use super::problem::Wrong;
 use super::reader::Section;
 use super::text::is_placeholder;
+use crate::destinations::fields::FIELDS;
+use crate::model::money::Currency;
 use crate::model::secret::Secret;
 
 pub(super) mod alert;
 pub(super) mod ga4;
+pub(super) mod gohighlevel;
 pub(super) mod gohighlevel_source;
 pub(super) mod hmac;
 pub(super) mod hubspot;
@@ -65,7 +68,8 @@ pub(super) static DESTINATIONS: Family = Family {
             name: "rest",
             sample_name: "crm",
             usual: true,
-            doc: "A CRM with GET and POST /contacts and PATCH /contacts/{id} below its base address.",
+            doc: "A CRM with a REST interface: GET and POST /contacts and PATCH /contacts/{id} below its base address, unless the keys \
+                  below say otherwise.",
             keys: rest::KEYS,
         },
         Kind {
@@ -74,6 +78,13 @@ pub(super) static DESTINATIONS: Family = Family {
             usual: false,
             doc: "HubSpot: a contact for each person.",
             keys: hubspot::KEYS,
+        },
+        Kind {
+            name: "gohighlevel",
+            sample_name: "highlevel",
+            usual: false,
+            doc: "GoHighLevel (HighLevel, LeadConnector): a contact for each person, with tags.",
+            keys: gohighlevel::KEYS,
         },
         Kind { name: "mailerlite", sample_name: "mailerlite", usual: true, doc: "MailerLite.", keys: mailerlite::KEYS },
         Kind {
@@ -84,7 +95,7 @@ pub(super) static DESTINATIONS: Family = Family {
             keys: webhook::KEYS,
         },
     ],
-    later: &["gohighlevel"],
+    later: &[],
     common: DELIVERY,
 };
 
@@ -139,14 +150,22 @@ const SOURCE_RULES: &[Key] = &[
 
 /// A currency code.
 pub(super) const CURRENCY: Check = |text| {
-    text.parse::<crate::model::money::Currency>()
-        .map(drop)
-        .map_err(|_| Wrong::new("must be a currency code of three letters like \"eur\""))
+    text.parse::<Currency>().map(drop).map_err(|_| Wrong::new("must be a currency code of three letters like \"eur\""))
 };
 
 /// A whole address that may hold a secret.
 pub(super) const HOOK_ADDRESS: Check =
     |text| crate::config::address::check(text, Shape::Whole).map(drop).map_err(Wrong::new);
+
+/// The names of what can be told of a person and of what happened.
+pub(super) fn field_names() -> Vec<&'static str> {
+    FIELDS.iter().map(|field| field.name).collect()
+}
+
+/// The currency of totals.
+pub(super) fn currency(section: &Section<'_>) -> Option<Currency> {
+    section.find::<String>("currency").and_then(|code| code.parse().ok())
+}
 
 /// A required secret; after a mistake an empty one.
 pub(super) fn secret(section: &Section<'_>, name: &str) -> Secret {

@@ -27,11 +27,7 @@ fn mailerlite() -> MailerLite {
 }
 
 fn crm() -> rest::Rest {
-    rest::Rest::new(rest::Settings {
-        base_url: "https://crm.example".into(),
-        api_key: Secret::new("k"),
-        currency: None,
-    })
+    rest::Rest::new(rest::Settings::new("https://crm.example", Secret::new("k")))
 }
 
 #[test]

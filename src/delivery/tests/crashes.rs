@@ -73,7 +73,7 @@ fn a_request_that_times_out_is_as_ambiguous_as_a_crash() {
 
 #[test]
 fn a_contact_that_may_have_been_made_is_searched_for_first() {
-    let crm = rest::Settings { base_url: "https://crm.example".into(), api_key: Secret::new("k"), currency: None };
+    let crm = rest::Settings::new("https://crm.example", Secret::new("k"));
     let mut world = World::new().with("crm", rest::Rest::new(crm)).started();
     world.client(0).answers(|sent| {
         if sent.line.starts_with("POST") { Answer::Hang } else { Answer::Now(json_answer(200, &json!([]))) }

@@ -10,7 +10,7 @@ use crate::model::secret::Secret;
 #[test]
 #[ignore = "a measurement"]
 fn ten_thousand_due_deliveries_to_three_destinations_that_answer_at_once() {
-    let crm = Settings { base_url: "https://crm.example".into(), api_key: Secret::new("k"), currency: None };
+    let crm = Settings::new("https://crm.example", Secret::new("k"));
     let world = World::new()
         .with_spec("events", Fake::events(), |spec| spec.concurrency = 4)
         .with_spec("people", Fake::contacts(), |spec| spec.concurrency = 4)

@@ -30,7 +30,7 @@ fn a_rate_limit_is_kept_in_every_minute() {
 }
 
 fn crm() -> Rest {
-    Rest::new(Settings { base_url: "https://crm.example".into(), api_key: Secret::new("k"), currency: None })
+    Rest::new(Settings::new("https://crm.example", Secret::new("k")))
 }
 
 #[test]

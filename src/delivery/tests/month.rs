@@ -104,7 +104,7 @@ fn mailerlite() -> MailerLite {
 const NAMES: [&str; 4] = ["ga4", "crm", "mailerlite", "hook"];
 
 fn world(seed: u64) -> World {
-    let crm = rest::Settings { base_url: "https://crm.example".into(), api_key: Secret::new("k"), currency: None };
+    let crm = rest::Settings::new("https://crm.example", Secret::new("k"));
     let mut world = World::new()
         .with(NAMES[0], ga4())
         .with(NAMES[1], rest::Rest::new(crm))

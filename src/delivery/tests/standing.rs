@@ -101,6 +101,25 @@ fn a_403_for_the_key_holds_the_destination_where_the_question_meets_it_too() {
 }
 
 #[test]
+fn a_hold_ends_with_a_delivery_that_is_taken_and_not_with_a_question_that_reads() {
+    let world = World::new().with("crm", with_probe()).started();
+    world.client(0).answers(|sent| Answer::Now(status_only(if sent.line.starts_with("GET") { 200 } else { 401 })));
+    let sale = world.new_sale();
+    world.settle();
+    for minutes in [5, 10, 15] {
+        world.advance(minutes * 60);
+    }
+    let tried = world.client(0).sent().iter().filter(|sent| !sent.line.starts_with("GET")).count();
+    assert_eq!(tried, 4, "{:?}", world.client(0).sent());
+    assert_eq!(world.alerts(1), ["destination_held"], "people are told once, not each time it may be read");
+    assert_eq!((world.state(sale, 0).as_str(), world.delivery(sale, 0).schedule.attempts), ("pending", 0));
+    world.client(0).always(ok());
+    world.advance(900);
+    assert_eq!(world.state(sale, 0), "delivered");
+    assert_eq!(world.alerts(2), ["destination_held", "recovered"]);
+}
+
+#[test]
 fn a_403_beside_an_unanswered_question_is_tried_again() {
     let world = World::new().with("crm", with_probe()).started();
     world.client(0).answers(|sent| Answer::Now(status_only(if sent.line.starts_with("GET") { 500 } else { 403 })));

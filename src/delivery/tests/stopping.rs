@@ -72,11 +72,10 @@ fn a_request_that_is_nearly_done_may_finish() {
 #[test]
 fn workers_that_wait_for_a_slow_rate_do_not_hold_it_up() {
     let limit = RateLimit::parse("1/h").unwrap();
-    let two_requests = crate::destinations::rest::Rest::new(crate::destinations::rest::Settings {
-        base_url: "https://crm.example".into(),
-        api_key: crate::model::secret::Secret::new("k"),
-        currency: None,
-    });
+    let two_requests = crate::destinations::rest::Rest::new(crate::destinations::rest::Settings::new(
+        "https://crm.example",
+        crate::model::secret::Secret::new("k"),
+    ));
     let mut world =
         World::new().with_spec("crm", two_requests, |spec| spec.rate_limit = Some(limit)).in_real_time().started();
     world.client(0).always(super::fakes::json_answer(200, &serde_json::json!([])));

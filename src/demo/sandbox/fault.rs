@@ -19,6 +19,8 @@ pub enum Fault {
         /// The body.
         body: String,
     },
+    /// Does nothing and answers this, header fields and all.
+    Answer(Answer),
     /// Does what is asked, and answers so much later.
     Delay(Duration),
     /// Does nothing and says nothing for so long, then closes the connection.
@@ -64,6 +66,7 @@ impl Fault {
         match self {
             Self::Pass | Self::Delay(_) | Self::Drip(_) => proper,
             Self::Status { status, .. } => Some(*status),
+            Self::Answer(answer) => Some(answer.status),
             Self::Html | Self::Flood(_) => Some(200),
             Self::Redirect(_) => Some(302),
             Self::Hang(_) | Self::ResetEarly | Self::ResetLate | Self::LoseAnswer | Self::Close | Self::Garbage => None,
@@ -83,6 +86,7 @@ impl Fault {
                 answer.headers.extend(retry_after.iter().map(|value| ("retry-after".to_owned(), value.clone())));
                 connection.send(&answer.bytes())?;
             }
+            Self::Answer(answer) => connection.send(&answer.bytes())?,
             Self::Delay(span) => {
                 if stop.wait(*span) {
                     return Ok(Then::Close);

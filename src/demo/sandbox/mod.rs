@@ -19,6 +19,8 @@ mod crm;
 mod fault;
 mod ga4;
 pub mod ga4_rules;
+mod gohighlevel;
+mod hubspot;
 mod mailerlite;
 
 pub use alert::AlertSandbox;
@@ -26,6 +28,8 @@ pub use amount::read as read_amount;
 pub use crm::{CrmSandbox, ListForm, StoredContact};
 pub use fault::Fault;
 pub use ga4::{Ga4Event, Ga4Report, Ga4Sandbox};
+pub use gohighlevel::{GoHighLevelSandbox, HighLevelContact};
+pub use hubspot::HubSpotSandbox;
 pub use mailerlite::{MailerLiteSandbox, Refusing, Subscriber};
 
 /// Requests that are remembered unless [`Sandbox::remember`] says otherwise.

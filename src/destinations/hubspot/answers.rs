@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::properties::Mapped;
+use super::super::HttpResponse;
+use super::properties::{Mapped, fits};
 
 /// How deep an answer is looked through.
 const DEEPEST: usize = 12;
@@ -120,15 +121,28 @@ fn is_scope(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte))
 }
 
-/// How long to wait after a 429, which mostly comes without `Retry-After`: by the limit that was met. A day ends at midnight in
-/// the portal's own time zone, which is not told, so the day's limit is tried again each hour.
-pub fn wait(body: &[u8]) -> Option<Duration> {
-    match parse(body)?.get("policyName")?.as_str()? {
-        "SECONDLY" => Some(Duration::from_secs(1)),
-        "TEN_SECONDLY_ROLLING" => Some(Duration::from_secs(10)),
-        "DAILY" => Some(Duration::from_secs(3600)),
-        _ => None,
+/// A day's limit is tried again after this long. The day ends at midnight in the portal's own time zone, which no answer tells.
+const DAY_LIMIT: Duration = Duration::from_secs(3600);
+
+/// How long to wait after a 429, which mostly comes without `Retry-After`: by the limit that was met, else by what the header
+/// fields say of it.
+pub fn wait(response: &HttpResponse) -> Option<Duration> {
+    let policy = parse(&response.body).and_then(|answer| Some(answer.get("policyName")?.as_str()?.to_owned()));
+    let number = |name: &str| response.header(name)?.trim().parse::<u64>().ok();
+    match policy.as_deref() {
+        Some("SECONDLY") => Some(Duration::from_secs(1)),
+        Some("TEN_SECONDLY_ROLLING") => Some(Duration::from_secs(10)),
+        Some("DAILY") => Some(DAY_LIMIT),
+        _ if number("x-hubspot-ratelimit-daily-remaining") == Some(0) => Some(DAY_LIMIT),
+        _ => Some(Duration::from_millis(number("x-hubspot-ratelimit-interval-milliseconds")?)),
     }
+}
+
+/// Whether an answer of success tells of an error all the same: `status` is `error`, or there are `errors`.
+pub fn tells_of_errors(body: &[u8]) -> bool {
+    let Some(answer) = parse(body) else { return false };
+    answer.get("status").and_then(Value::as_str) == Some("error")
+        || answer.get("errors").and_then(Value::as_array).is_some_and(|errors| !errors.is_empty())
 }
 
 /// What is wrong with the portal's properties.
@@ -149,7 +163,7 @@ pub fn lacking<'a>(body: &[u8], needed: &'a [Mapped]) -> Option<Lacking<'a>> {
         let there = list.iter().find(|there| there.get("name").and_then(Value::as_str) == Some(&mapped.property));
         match there.map(|there| there.get("type").and_then(Value::as_str).unwrap_or_default()) {
             None => lacking.missing.push(mapped),
-            Some(of) if of.is_empty() || mapped.field.form.fits(of) => {}
+            Some(of) if of.is_empty() || fits(mapped.field, of) => {}
             Some(of) => lacking.unfit.push((mapped, of.to_owned())),
         }
     }

@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
+use super::crm::{EVENTS, Told, external_id};
 use super::{
     Admission, Destination, Exchange, Finished, HttpRequest, Job, Method, Step, Style, redact, status, url_encode,
 };
 use crate::model::business_event::{BusinessEvent, EventKind};
 use crate::model::contact::Contact;
 use crate::model::delivery::{AmbiguousPolicy, FailureClass, Outcome, Rule};
-use crate::model::identity::IdentityKind;
 use crate::model::rate::RateLimit;
 use crate::model::secret::Secret;
 
@@ -21,7 +21,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-pub use properties::{FIELDS, Field, Form, Mapped, Rules, STANDARD};
+pub use properties::{DEFAULTS, Mapped, Rules, STANDARD, default_property, property_type};
 use properties::{Purpose, email, render};
 
 /// How long an event waits for an e-mail address.
@@ -100,8 +100,8 @@ impl HubSpot {
         }
     }
 
-    fn ask(&self, turn: &Turn, contact: &Contact, email: &str, external_id: &str) -> HttpRequest {
-        let body = |purpose| render(&self.settings.rules, contact, external_id, purpose);
+    fn ask(&self, turn: &Turn, told: &Told<'_>, email: &str) -> HttpRequest {
+        let body = |purpose| render(&self.settings.rules, told, purpose);
         let change = |id: &str, with_email| {
             let path = format!("{CONTACTS}/{}", url_encode(id));
             self.request(Method::Patch, &path, body(Purpose { new: false, with_email }))
@@ -116,14 +116,6 @@ impl HubSpot {
             }
         }
     }
-}
-
-/// The id that stands for the person in `external_id`: the one used first, else the lead id, else the contact's own.
-fn external_id(job: &Job<'_>, contact: &Contact) -> String {
-    job.sync
-        .and_then(|sync| sync.external_id.clone())
-        .or_else(|| contact.identity(IdentityKind::Lead).map(str::to_owned))
-        .unwrap_or_else(|| contact.id.to_string())
 }
 
 fn retry(explanation: impl Into<String>) -> Outcome {
@@ -155,6 +147,7 @@ fn after(turn: Turn, exchange: &Exchange, finished: &mut Finished) -> Result<Tur
             let other = answers::existing_id(body);
             // Where it is the same contact, the address is one of its further ones.
             if other.as_ref() != Some(&id) {
+                finished.left_over.extend(other.clone());
                 let other = other.map_or("another contact".to_owned(), |other| format!("contact {other}"));
                 finished.notes.push(redact::text(&format!(
                     "{other} at HubSpot already has this e-mail address, so contact {id} was changed without it: merge the two"
@@ -207,6 +200,8 @@ fn judge(exchange: &Exchange) -> Outcome {
         200..=299 if status::is_page(body) => {
             retry(format!("{}, a web page and not HubSpot's JSON; look whether `endpoint` is right", answered()))
         }
+        200..=299 if answers::tells_of_errors(body) => refused(exchange, body)
+            .unwrap_or_else(|| retry(format!("{}, a success that tells of errors; it is tried again", answered()))),
         400 => refused(exchange, body).unwrap_or(default),
         401 => Outcome::Broken {
             explanation:
@@ -221,7 +216,8 @@ fn judge(exchange: &Exchange) -> Outcome {
                 } else {
                     scopes.into_iter().collect::<Vec<_>>().join(", ")
                 };
-                Outcome::Forbidden {
+                // That of one request, but no other of its kind would fare better.
+                Outcome::Broken {
                     explanation: format!(
                         "the private app lacks a scope (403, MISSING_SCOPES): give it {named} at HubSpot (Settings, Integrations, \
                          Private Apps, Scopes); the token stays the same"
@@ -234,7 +230,7 @@ fn judge(exchange: &Exchange) -> Outcome {
             explanation: format!("{}: the contact is locked for a moment; it is tried again", answered()),
             after: waiting(LOCKED),
         },
-        429 => match answers::wait(body) {
+        429 => match answers::wait(response) {
             Some(least) => Outcome::SlowDown { after: waiting(least) },
             None => default,
         },
@@ -280,7 +276,7 @@ impl Destination for HubSpot {
     }
 
     fn default_events(&self) -> &'static [EventKind] {
-        super::rest::EVENTS
+        EVENTS
     }
 
     fn admit(&self, _event: &BusinessEvent, contact: Option<&Contact>) -> Admission {
@@ -321,7 +317,8 @@ impl Destination for HubSpot {
                 }
             }
         }
-        Step::Send(self.ask(&turn, contact, email, &external_id))
+        let told = Told { job, contact, external_id: &external_id, currency: self.settings.rules.currency };
+        Step::Send(self.ask(&turn, &told, email))
     }
 
     /// One contact's id and stage: it needs the token and the right to read contacts.
@@ -359,7 +356,7 @@ impl Destination for HubSpot {
                 .missing
                 .iter()
                 .map(|mapped| {
-                    format!("`{}` ({}, for {})", mapped.property, mapped.field.form.name(), mapped.field.name)
+                    format!("`{}` ({}, for {})", mapped.property, property_type(mapped.field), mapped.field.name)
                 })
                 .collect();
             told.push(format!(
@@ -374,7 +371,7 @@ impl Destination for HubSpot {
                 mapped.property,
                 status::cut(of, 40),
                 mapped.field.name,
-                mapped.field.form.name()
+                property_type(mapped.field)
             ));
         }
         if told.is_empty() {

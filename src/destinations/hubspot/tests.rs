@@ -4,17 +4,18 @@ use serde_json::json;
 use super::super::samples::{self, body, contact, done, event, job, lines, money, play, reply, sent, sync, timed_out};
 use super::super::{HttpResponse, NoAnswer, Reply};
 use super::*;
+use crate::destinations::fields::Field;
 use crate::model::delivery::ContactSync;
-use crate::model::identity::{Email, Identity, Phone};
+use crate::model::identity::{Email, Identity, IdentityKind, Phone};
 use crate::model::money::Sums;
 
 fn settings() -> Settings {
-    let mapped = |field: Field| Mapped { field, property: format!("tallyhook_{}", field.name) };
+    let mapped = |name: &str| Mapped { field: Field::named(name).unwrap(), property: default_property(name) };
     Settings {
         access_token: Secret::new("pat-eu1-s3cret"),
         endpoint: "https://api.hubapi.com".into(),
         rules: Rules {
-            mapped: FIELDS.into_iter().map(mapped).collect(),
+            mapped: DEFAULTS.into_iter().map(mapped).collect(),
             lead_stage: Some("lead".into()),
             customer_stage: Some("customer".into()),
             currency: None,
@@ -161,7 +162,7 @@ fn an_address_that_another_contact_has_is_left_with_it() {
     let (requests, end) = run_all(Some(&sync(Some("9"), None)), &[taken, contact_9()]);
     assert_eq!(lines(&requests), [CHANGE_9, CHANGE_9]);
     assert_eq!(body(&requests[1]), json!({"properties": always()}));
-    assert_eq!(end.outcome, Outcome::Delivered);
+    assert_eq!((end.outcome, end.left_over), (Outcome::Delivered, vec!["7".to_owned()]), "it is reported once");
     assert_eq!(
         end.notes,
         ["contact 7 at HubSpot already has this e-mail address, so contact 9 was changed without it: merge the two"]
@@ -285,7 +286,7 @@ fn every_documented_refusal_has_its_meaning() {
     );
     let scopes = r#"{"status":"error","message":"lacks scopes","category":"MISSING_SCOPES","errors":[{"context":{"requiredGranularScopes":["crm.objects.contacts.write","<jane@example.com>"]}}]}"#;
     let outcome = outcome_of(reply(403, scopes));
-    assert!(matches!(outcome, Outcome::Forbidden { .. }));
+    assert!(matches!(outcome, Outcome::Broken { .. }), "no other write would fare better: {outcome:?}");
     assert!(explanation(&outcome).contains("give it crm.objects.contacts.write at HubSpot"), "{outcome:?}");
     let outcome = outcome_of(reply(403, r#"{"category":"MISSING_SCOPES"}"#));
     assert!(explanation(&outcome).contains("crm.objects.contacts.read and crm.objects.contacts.write"), "{outcome:?}");
@@ -299,6 +300,63 @@ fn every_documented_refusal_has_its_meaning() {
     assert!(matches!(locked, Outcome::Retry { after: Some(after), .. } if after == LOCKED), "{locked:?}");
     let page = outcome_of(reply(200, "<html>"));
     assert!(retried(&page) && explanation(&page).contains("`endpoint`"), "{page:?}");
+}
+
+#[test]
+fn a_success_that_tells_of_errors_is_none() {
+    for errors in [
+        r#"{"results":[],"errors":[{"status":"error","category":"X","message":"no"}]}"#,
+        r#"{"status":"error","message":"no"}"#,
+    ] {
+        for status in [200, 201, 207] {
+            assert!(matches!(outcome_of(reply(status, errors)), Outcome::Retry { .. }), "{status} {errors}");
+        }
+    }
+    let named = r#"{"errors":[{"code":"PROPERTY_DOESNT_EXIST","context":{"propertyName":["tallyhook_lead_id"]}}]}"#;
+    assert!(matches!(outcome_of(reply(207, named)), Outcome::Permanent { class: FailureClass::Rejected, .. }));
+    for empty in ["", "{}", r#"{"errors":[]}"#] {
+        let (_, end) = run(None, &[reply(201, empty)]);
+        assert_eq!((end.outcome, end.remote_id, end.notes.len()), (Outcome::Delivered, None, 1), "{empty}");
+    }
+    let (_, end) = run(Some(&sync(Some("9"), None)), &[reply(204, "")]);
+    assert_eq!(end.remote_id.as_deref(), Some("9"), "an empty answer leaves the id as it was");
+}
+
+#[test]
+fn one_request_tells_of_one_person_and_nobody_is_searched_for() {
+    let known = sync(Some("4"), None);
+    let odd = reply(409, r#"{"message":"Conflict"}"#);
+    let ways = [
+        (None, vec![is_there(), contact_9()]),
+        (None, vec![odd, contact_9()]),
+        (Some(&known), vec![reply(404, NOT_FOUND), reply(404, NOT_FOUND), reply(201, r#"{"id":"9"}"#)]),
+    ];
+    for (sync, replies) in ways {
+        for line in run(sync, &replies).0 {
+            assert!(!line.contains("/search") && !line.contains("/batch"), "{line}");
+        }
+    }
+}
+
+#[test]
+fn any_field_can_have_a_property() {
+    let mut settings = settings();
+    let mapped = |name: &str| Mapped { field: Field::named(name).unwrap(), property: format!("p_{name}") };
+    settings.rules.mapped =
+        ["purchases", "consent_email", "kind", "last_transaction_currency", "phone"].into_iter().map(mapped).collect();
+    let (events, mut jane) = ([event("lead"), event("purchase")], contact());
+    jane.consent.email = Some(true);
+    let told = body(&sent(HubSpot::new(settings).step(&job(&events, Some(&jane), None), &[])));
+    let told = &told["properties"];
+    for (name, value) in [
+        ("p_purchases", "1"),
+        ("p_consent_email", "true"),
+        ("p_kind", "purchase"),
+        ("p_last_transaction_currency", "eur"),
+        ("p_phone", "+493012345678"),
+    ] {
+        assert_eq!(told[name], value, "{name}");
+    }
 }
 
 #[test]
@@ -322,6 +380,14 @@ fn too_fast_waits_as_long_as_the_limit_that_was_met() {
     assert_eq!(at("DAILY", Some(7)), Some(3600), "what HubSpot asks for only lengthens");
     assert_eq!(at("NEW", Some(7)), Some(7));
     assert_eq!(at("NEW", None), None);
+    let by_headers = |headers: &[(&'static str, &str)]| {
+        let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        outcome_of(Ok(HttpResponse { status: 429, retry_after: None, body: b"<html>".to_vec(), headers }))
+    };
+    let (daily, interval) = ("x-hubspot-ratelimit-daily-remaining", "x-hubspot-ratelimit-interval-milliseconds");
+    let after = |seconds| Outcome::SlowDown { after: Some(Duration::from_secs(seconds)) };
+    assert_eq!(by_headers(&[(daily, "0"), (interval, "10000")]), after(3600));
+    assert_eq!(by_headers(&[(daily, "90"), (interval, "10000")]), after(10));
 }
 
 #[test]
@@ -365,7 +431,7 @@ fn the_test_compares_the_portals_properties() {
     let judge = |reply: Reply| hubspot().judge_test(&Exchange { request: request.clone(), reply });
     let list = |without: &str, odd: &str| {
         let there = settings().rules.mapped.into_iter().filter(|mapped| mapped.field.name != without).map(|mapped| {
-            let of = if mapped.field.name == odd { "enumeration" } else { mapped.field.form.name() };
+            let of = if mapped.field.name == odd { "enumeration" } else { property_type(mapped.field) };
             json!({"name": mapped.property, "type": of})
         });
         reply(200, &json!({"results": there.collect::<Vec<_>>()}).to_string())

@@ -4,47 +4,70 @@ use serde_json::Value;
 
 use crate::model::time::Timestamp;
 
-/// A contact in the CRM's list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// The CRM's id.
-    pub id: String,
-    /// How many the list held; more than one is the CRM's to merge.
-    pub of: usize,
+/// Where things stand in the CRM's answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// The list in the answer to a search, as a JSON pointer (RFC 6901); none looks for `contacts`, `data`, or a bare list.
+    pub list_pointer: Option<String>,
+    /// The id in a contact, as a JSON pointer; none looks for `id`.
+    pub id_pointer: Option<String>,
 }
 
-/// The contact that a search found, the oldest of several; none when the CRM knows nobody.
+/// Contacts that a search found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The CRM's id of the oldest.
+    pub id: String,
+    /// Those of the others, which are the CRM's to merge.
+    pub others: Vec<String>,
+}
+
+/// The contacts that a search found; none when the CRM knows nobody. `field` is what the CRM calls the external id.
 ///
 /// # Errors
 /// When the answer is no list, as a sentence. It then says nothing about whether there is somebody.
-pub fn found(body: &[u8], external_id: &str) -> Result<Option<Listed>, &'static str> {
-    let Ok(answer) = serde_json::from_slice::<Value>(body) else { return Err("something that is not JSON") };
-    let list = answer
-        .as_array()
-        .or_else(|| answer.get("contacts")?.as_array())
-        .or_else(|| answer.get("data")?.as_array())
-        .ok_or("JSON that is no list of contacts")?;
+pub fn found(layout: &Layout, body: &[u8], field: &str, external_id: &str) -> Result<Option<Listed>, String> {
+    let Ok(answer) = serde_json::from_slice::<Value>(body) else { return Err("something that is not JSON".to_owned()) };
+    let list = match &layout.list_pointer {
+        Some(pointer) => answer
+            .pointer(pointer)
+            .and_then(Value::as_array)
+            .ok_or_else(|| format!("JSON without a list at `list_pointer` {pointer:?}"))?,
+        None => answer
+            .as_array()
+            .or_else(|| answer.get("contacts")?.as_array())
+            .or_else(|| answer.get("data")?.as_array())
+            .ok_or("JSON that is no list of contacts")?,
+    };
     if list.is_empty() {
         return Ok(None);
     }
     // A CRM that ignores the filter lists strangers; changing one of them would be worse than not knowing.
-    let ours: Vec<&Value> = list.iter().filter(|contact| is_ours(contact, external_id)).collect();
+    let ours: Vec<&Value> = list.iter().filter(|contact| is_ours(contact, field, external_id)).collect();
     if ours.is_empty() {
-        return Err("only contacts with another `external_id`: it does not filter by it");
+        return Err(format!("only contacts with another `{field}`: it does not filter by it"));
     }
-    let oldest = ours.iter().filter_map(|contact| Some((created_at(contact)?, *contact))).min_by_key(|(at, _)| *at);
-    let chosen = oldest.map_or(ours[0], |(_, contact)| contact);
-    let id = id_of(chosen).ok_or("a contact without an `id`")?;
-    Ok(Some(Listed { id, of: ours.len() }))
+    let oldest = ours.iter().enumerate().filter_map(|(at, contact)| Some((created_at(contact)?, at))).min();
+    let oldest = oldest.map_or(0, |(_, at)| at);
+    let lacks_id = || match &layout.id_pointer {
+        Some(pointer) => format!("a contact without an id at `id_pointer` {pointer:?}"),
+        None => "a contact without an `id`".to_owned(),
+    };
+    let id = id_of(layout, ours[oldest]).ok_or_else(lacks_id)?;
+    let others = ours.iter().enumerate().filter(|(at, _)| *at != oldest);
+    let others = others.filter_map(|(_, contact)| id_of(layout, contact)).filter(|other| *other != id).collect();
+    Ok(Some(Listed { id, others }))
 }
 
-/// The id in the answer to a `POST` or `PATCH`: in `id`, `contact.id` or `data.id`, a text or a number.
-pub fn remote_id(body: &[u8]) -> Option<String> {
-    id_of(&serde_json::from_slice::<Value>(body).ok()?)
+/// The id in the answer to a `POST`: in the contact itself, or in one within `contact` or `data`, a text or a number.
+pub fn remote_id(layout: &Layout, body: &[u8]) -> Option<String> {
+    id_of(layout, &serde_json::from_slice::<Value>(body).ok()?)
 }
 
-fn id_of(value: &Value) -> Option<String> {
-    [value.get("id"), value.pointer("/contact/id"), value.pointer("/data/id")].into_iter().flatten().find_map(as_id)
+fn id_of(layout: &Layout, value: &Value) -> Option<String> {
+    let pointer = layout.id_pointer.as_deref().unwrap_or("/id");
+    let within = [Some(value), value.get("contact"), value.get("data")];
+    within.into_iter().flatten().filter_map(|contact| contact.pointer(pointer)).find_map(as_id)
 }
 
 fn as_id(value: &Value) -> Option<String> {
@@ -55,8 +78,8 @@ fn as_id(value: &Value) -> Option<String> {
     }
 }
 
-fn is_ours(contact: &Value, external_id: &str) -> bool {
-    match contact.get("external_id") {
+fn is_ours(contact: &Value, field: &str, external_id: &str) -> bool {
+    match contact.get(field) {
         None | Some(Value::Null) => true,
         Some(said) => as_id(said).as_deref() == Some(external_id),
     }
@@ -78,7 +101,7 @@ mod tests {
 
     #[test]
     fn three_forms_of_lists_are_read_and_nothing_else() {
-        let one = Some(Listed { id: "7".into(), of: 1 });
+        let one = Some(Listed { id: "7".into(), others: Vec::new() });
         for (body, expected) in [
             (r#"{"contacts":[{"id":"7"}]}"#, Ok(one.clone())),
             (r#"{"data":[{"id":7}],"meta":{}}"#, Ok(one.clone())),
@@ -100,20 +123,26 @@ mod tests {
                 Err("only contacts with another `external_id`: it does not filter by it"),
             ),
         ] {
-            assert_eq!(found(body.as_bytes(), "lead_1"), expected, "{body}");
+            let found = found(&Layout::default(), body.as_bytes(), "external_id", "lead_1");
+            assert_eq!(found, expected.map_err(str::to_owned), "{body}");
         }
     }
 
     #[test]
     fn of_several_the_oldest_counts() {
-        for (body, id) in [
-            (r#"[{"id":"b","created_at":"2026-02-01T00:00:00Z"},{"id":"a","created_at":"2026-01-01T00:00:00Z"}]"#, "a"),
-            (r#"[{"id":"b","createdAt":1700000000},{"id":"a","createdAt":1600000000}]"#, "a"),
-            (r#"[{"id":"b"},{"id":"a"}]"#, "b"),
-            (r#"[{"id":"b","created_at":"yesterday"},{"id":"a"}]"#, "b"),
-            (r#"[{"id":"x","external_id":"other"},{"id":"a"},{"id":"b"}]"#, "a"),
+        for (body, id, other) in [
+            (
+                r#"[{"id":"b","created_at":"2026-02-01T00:00:00Z"},{"id":"a","created_at":"2026-01-01T00:00:00Z"}]"#,
+                "a",
+                "b",
+            ),
+            (r#"[{"id":"b","createdAt":1700000000},{"id":"a","createdAt":1600000000}]"#, "a", "b"),
+            (r#"[{"id":"b"},{"id":"a"}]"#, "b", "a"),
+            (r#"[{"id":"b","created_at":"yesterday"},{"id":"a"}]"#, "b", "a"),
+            (r#"[{"id":"x","external_id":"other"},{"id":"a"},{"id":"b"}]"#, "a", "b"),
         ] {
-            assert_eq!(found(body.as_bytes(), "lead_1"), Ok(Some(Listed { id: id.into(), of: 2 })), "{body}");
+            let found = found(&Layout::default(), body.as_bytes(), "external_id", "lead_1");
+            assert_eq!(found, Ok(Some(Listed { id: id.into(), others: vec![other.into()] })), "{body}");
         }
     }
 
@@ -129,7 +158,28 @@ mod tests {
             ("", None),
             ("ok", None),
         ] {
-            assert_eq!(remote_id(body.as_bytes()).as_deref(), id, "{body}");
+            assert_eq!(remote_id(&Layout::default(), body.as_bytes()).as_deref(), id, "{body}");
+        }
+    }
+
+    #[test]
+    fn lists_and_ids_are_found_where_the_configuration_says() {
+        let layout = |list: &str, id: &str| Layout { list_pointer: Some(list.into()), id_pointer: Some(id.into()) };
+        let deep = layout("/result/people", "/key/number");
+        let found_in = |layout: &Layout, body: &str| found(layout, body.as_bytes(), "ref", "lead_1");
+        let one = Ok(Some(Listed { id: "7".into(), others: Vec::new() }));
+        assert_eq!(found_in(&deep, r#"{"result":{"people":[{"key":{"number":7},"ref":"lead_1"}]}}"#), one);
+        assert_eq!(found_in(&layout("", "/uuid"), r#"[{"uuid":"7"}]"#), one);
+        assert_eq!(found_in(&deep, r#"{"result":{"people":[]}}"#), Ok(None));
+        assert!(found_in(&deep, r#"{"contacts":[]}"#).unwrap_err().contains("list_pointer"));
+        assert!(found_in(&deep, r#"{"result":{"people":[{"id":7}]}}"#).unwrap_err().contains("id_pointer"));
+        assert!(found_in(&layout("", "/uuid"), r#"[{"uuid":"7","ref":"x"}]"#).unwrap_err().contains("another `ref`"));
+        for (body, id) in [
+            (r#"{"key":{"number":7}}"#, Some("7")),
+            (r#"{"data":{"key":{"number":"x"}},"id":1}"#, Some("x")),
+            (r#"{"id":1}"#, None),
+        ] {
+            assert_eq!(remote_id(&deep, body.as_bytes()).as_deref(), id, "{body}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A CRM that speaks the owner's own REST contract: search by `external_id`, then create or change.
+//! A CRM with a REST interface: search by the external id, then create or change. Paths, the names of fields and the places of lists
+//! and ids are the owner's contract unless the configuration says otherwise.
 //!
 //! Searching and creating are two requests, so others may come between them. The rules of the race: a conflict means search
 //! again; a contact that is gone means search once; after a `POST` whose fate is unknown the next attempt searches first,
@@ -6,12 +7,14 @@
 
 use std::time::Duration;
 
+use super::crm::{EVENTS, Told, external_id};
 use super::{
     Admission, Destination, Exchange, Finished, HttpRequest, Job, Method, Step, Style, redact, status, url_encode,
 };
 use crate::model::business_event::{BusinessEvent, EventKind};
 use crate::model::contact::Contact;
 use crate::model::delivery::{AmbiguousPolicy, Outcome, Rule};
+use crate::model::money::Currency;
 use crate::model::identity::IdentityKind;
 use crate::model::rate::RateLimit;
 use crate::model::secret::Secret;
@@ -21,18 +24,53 @@ mod body;
 #[cfg(test)]
 mod tests;
 
+pub use answers::Layout;
+pub use body::{Content, Mapped, standard};
+
 /// What the CRM needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Everything before `/contacts`, without a slash at its end.
+    /// Everything before [`Settings::contacts_path`], without a slash at its end.
     pub base_url: String,
     /// Sent as `Authorization: Bearer …`.
     pub api_key: Secret,
+    /// Where contacts are, `/contacts`.
+    pub contacts_path: String,
+    /// The query parameter that a search gives the external id in, `external_id`.
+    pub search_parameter: String,
+    /// How a contact is changed: [`Method::Patch`] or [`Method::Put`].
+    pub update_method: Method,
+    /// Where things stand in the CRM's answers.
+    pub layout: Layout,
+    /// The fields of the body.
+    pub fields: Vec<Mapped>,
     /// The currency of `total_spent`; none takes each contact's first.
-    pub currency: Option<crate::model::money::Currency>,
+    pub currency: Option<Currency>,
 }
 
-/// A CRM that speaks the owner's own REST contract.
+impl Settings {
+    /// The owner's contract.
+    pub fn new(base_url: impl Into<String>, api_key: Secret) -> Self {
+        Self {
+            base_url: base_url.into(),
+            api_key,
+            contacts_path: "/contacts".to_owned(),
+            search_parameter: "external_id".to_owned(),
+            update_method: Method::Patch,
+            layout: Layout::default(),
+            fields: standard(),
+            currency: None,
+        }
+    }
+
+    /// What the CRM calls the external id.
+    fn external_id_field(&self) -> &str {
+        let is_it = |mapped: &&Mapped| matches!(mapped.content, Content::Field(field) if field.name == "external_id");
+        self.fields.iter().find(is_it).map_or(self.search_parameter.as_str(), |mapped| mapped.name.as_str())
+    }
+}
+
+/// A CRM with a REST interface.
 pub struct Rest {
     settings: Settings,
 }
@@ -54,28 +92,6 @@ fn is_nobody(contact: &Contact) -> bool {
 
 /// The external id of the probe: nobody has it.
 const PROBE: &str = "tallyhook-probe";
-
-/// What a CRM gets: every business event, since each says something of its contact.
-pub const EVENTS: &[EventKind] = &[
-    EventKind::Purchase,
-    EventKind::PaymentFailed,
-    EventKind::Refund,
-    EventKind::RefundFailed,
-    EventKind::DisputeLost,
-    EventKind::DisputeReversed,
-    EventKind::Renewal,
-    EventKind::SubscriptionStarted,
-    EventKind::SubscriptionChanged,
-    EventKind::SubscriptionEnded,
-    EventKind::TrialStarted,
-    EventKind::Lead,
-    EventKind::ContactChanged,
-    EventKind::BookingMade,
-    EventKind::BookingChanged,
-    EventKind::BookingCancelled,
-    EventKind::BookingAttended,
-    EventKind::BookingMissed,
-];
 
 /// Where an attempt stands: the request that is due, and how it came to that.
 enum Turn {
@@ -110,7 +126,8 @@ impl Rest {
     }
 
     fn contacts(&self) -> String {
-        format!("{}/contacts", self.settings.base_url.trim_end_matches('/'))
+        let Settings { base_url, contacts_path, .. } = &self.settings;
+        format!("{}{}", base_url.trim_end_matches('/'), contacts_path.trim_end_matches('/'))
     }
 
     fn request(&self, method: Method, url: String, body: Vec<u8>, key: Option<&str>) -> HttpRequest {
@@ -134,32 +151,33 @@ impl Rest {
     }
 
     fn search(&self, external_id: &str) -> HttpRequest {
-        let url = format!("{}?external_id={}", self.contacts(), url_encode(external_id));
+        let parameter = url_encode(&self.settings.search_parameter);
+        let url = format!("{}?{parameter}={}", self.contacts(), url_encode(external_id));
         self.request(Method::Get, url, Vec::new(), None)
     }
 
     fn ask(&self, turn: &Turn, job: &Job<'_>, contact: &Contact, external_id: &str) -> HttpRequest {
-        let body = || body::render(job, contact, external_id, self.settings.currency);
+        let told = Told { job, contact, external_id, currency: self.settings.currency };
+        let body = || body::render(&told, &self.settings.fields);
         match turn {
             Turn::Search(_) => self.search(external_id),
             Turn::Change { id, .. } => {
-                self.request(Method::Patch, format!("{}/{}", self.contacts(), url_encode(id)), body(), None)
+                let url = format!("{}/{}", self.contacts(), url_encode(id));
+                self.request(self.settings.update_method, url, body(), None)
             }
             Turn::Create => self.request(Method::Post, self.contacts(), body(), Some(job.key)),
         }
     }
 }
 
-/// The id under which the CRM knows the person: the one used first, else the lead id, else the contact's own.
-fn external_id(job: &Job<'_>, contact: &Contact) -> String {
-    job.sync
-        .and_then(|sync| sync.external_id.clone())
-        .or_else(|| contact.identity(IdentityKind::Lead).map(str::to_owned))
-        .unwrap_or_else(|| contact.id.to_string())
-}
-
 /// The turn after a reply, or the end of the attempt. `finished` keeps what was learned on the way.
-fn after(turn: Turn, exchange: &Exchange, external_id: &str, finished: &mut Finished) -> Result<Turn, Outcome> {
+fn after(
+    settings: &Settings,
+    turn: Turn,
+    exchange: &Exchange,
+    external_id: &str,
+    finished: &mut Finished,
+) -> Result<Turn, Outcome> {
     let code = exchange.reply.as_ref().ok().map(|response| response.status);
     let body = exchange.reply.as_ref().map_or(&[][..], |response| &response.body);
     let judged = status::outcome(exchange);
@@ -169,14 +187,21 @@ fn after(turn: Turn, exchange: &Exchange, external_id: &str, finished: &mut Fini
         return Err(retry(format!("{answered}, a web page and not the CRM's JSON; look whether `base_url` is right")));
     }
     match (turn, code) {
-        (Turn::Search(why), Some(200..=299)) => match answers::found(body, external_id) {
+        (Turn::Search(why), Some(200..=299)) => match answers::found(
+            &settings.layout,
+            body,
+            settings.external_id_field(),
+            external_id,
+        ) {
             Ok(Some(listed)) => {
-                if listed.of > 1 {
+                if !listed.others.is_empty() {
                     finished.notes.push(redact::text(&format!(
                         "the CRM has {} contacts with external_id {external_id}; the oldest, {}, was changed: merge the others into it",
-                        listed.of, listed.id
+                        listed.others.len() + 1,
+                        listed.id
                     )));
                 }
+                finished.left_over = listed.others;
                 finished.remote_id = Some(listed.id.clone());
                 Ok(Turn::Change { id: listed.id, remembered: false })
             }
@@ -206,7 +231,7 @@ fn after(turn: Turn, exchange: &Exchange, external_id: &str, finished: &mut Fini
         }
         (Turn::Create, Some(409)) => Ok(Turn::Search(SearchAfter::Conflict)),
         (Turn::Create, _) => {
-            finished.remote_id = answers::remote_id(body).filter(|_| judged == Outcome::Delivered);
+            finished.remote_id = answers::remote_id(&settings.layout, body).filter(|_| judged == Outcome::Delivered);
             if judged == Outcome::Delivered && finished.remote_id.is_none() {
                 finished
                     .notes
@@ -263,7 +288,7 @@ impl Destination for Rest {
                 // Whatever became of it, later searches must ask for the id that the CRM may have seen.
                 finished.external_id = Some(external_id.clone());
             }
-            match after(turn, exchange, &external_id, &mut finished) {
+            match after(&self.settings, turn, exchange, &external_id, &mut finished) {
                 Ok(next) => turn = next,
                 Err(outcome) => {
                     finished.outcome = outcome;

@@ -7,11 +7,15 @@ use super::super::samples::{
 use super::super::{NoAnswer, Reply};
 use super::*;
 use crate::model::delivery::{ContactSync, FailureClass};
-use crate::model::identity::{Identity, Phone};
+use crate::model::identity::{Identity, IdentityKind, Phone};
 use crate::model::money::Sums;
 
 fn crm() -> Rest {
-    Rest::new(Settings { base_url: "https://crm.example.com/api".into(), api_key: Secret::new("k3y"), currency: None })
+    Rest::new(settings())
+}
+
+fn settings() -> Settings {
+    Settings::new("https://crm.example.com/api", Secret::new("k3y"))
 }
 
 const SEARCH: &str = "GET https://crm.example.com/api/contacts?external_id=lead_7";
@@ -278,6 +282,7 @@ fn of_several_the_oldest_is_changed_and_the_rest_reported() {
     let several = r#"[{"id":"5","created_at":"2026-02-01T00:00:00Z"},{"id":"9","created_at":"2026-01-01T00:00:00Z"}]"#;
     let (asked, end) = run(None, &[reply(200, several), reply(200, "{}")]);
     assert_eq!(asked, [SEARCH, CHANGE_9]);
+    assert_eq!(end.left_over, ["5"], "it is reported once");
     assert_eq!(
         end.notes,
         ["the CRM has 2 contacts with external_id lead_7; the oldest, 9, was changed: merge the others into it"]
@@ -360,6 +365,53 @@ fn ids_of_the_crm_are_encoded_in_paths() {
     let odd = sync(Some("../users/1?x"), None);
     let (asked, _) = run(Some(&odd), &[reply(200, "")]);
     assert_eq!(asked, ["PATCH https://crm.example.com/api/contacts/..%2Fusers%2F1%3Fx"]);
+}
+
+#[test]
+fn a_crm_with_words_of_its_own_is_spoken_to_in_them() {
+    let mapped = |name: &str, content: &str| Mapped { name: name.into(), content: Content::named(content).unwrap() };
+    let own = Rest::new(Settings {
+        contacts_path: "/v2/people/".into(),
+        search_parameter: "filter[ref]".into(),
+        update_method: Method::Put,
+        layout: Layout { list_pointer: Some("/result".into()), id_pointer: Some("/key".into()) },
+        fields: vec![
+            mapped("ref", "external_id"),
+            mapped("mail", "email"),
+            mapped("ltv", "total_spent"),
+            mapped("last_event", "kind"),
+            mapped("labels", "tags"),
+            mapped("plan", "subscription_plan"),
+        ],
+        ..settings()
+    });
+    let (events, mut jane) = ([event("purchase")], contact());
+    jane.totals = Sums::from_amounts([money(9950, "eur"), money(100, "usd")]);
+    let job = job(&events, Some(&jane), None);
+    let found = reply(200, r#"{"result":[{"key":9,"ref":"lead_7"}]}"#);
+    let (requests, step) = play(&own, &job, &[found, reply(200, "")]);
+    assert_eq!(
+        lines(&requests),
+        [
+            "GET https://crm.example.com/api/v2/people?filter%5Bref%5D=lead_7",
+            "PUT https://crm.example.com/api/v2/people/9"
+        ]
+    );
+    assert_eq!(
+        body(&requests[1]),
+        json!({
+            "ref": "lead_7", "mail": "jane@example.com", "ltv": 99.5, "ltv_usd": 1, "last_event": "purchase",
+            "labels": ["customer", "payment_method_card", "pricing_tier_premium"],
+        })
+    );
+    assert_eq!(done(step).remote_id.as_deref(), Some("9"));
+    let (requests, step) = play(&own, &job, &[reply(200, r#"{"result":[]}"#), reply(201, r#"{"data":{"key":"n1"}}"#)]);
+    assert_eq!(lines(&requests)[1], "POST https://crm.example.com/api/v2/people");
+    assert_eq!(done(step).remote_id.as_deref(), Some("n1"));
+    let stranger = reply(200, r#"{"result":[{"key":9,"ref":"somebody else"}]}"#);
+    let (_, step) = play(&own, &job, &[stranger]);
+    let Outcome::Retry { explanation, .. } = done(step).outcome else { panic!("a stranger must not be changed") };
+    assert!(explanation.contains("another `ref`"), "{explanation}");
 }
 
 #[test]
