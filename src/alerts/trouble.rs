@@ -27,6 +27,8 @@ pub enum AlertClass {
     OddWebhook,
     /// A request was refused and answered 200 all the same, as its source is configured; it is kept.
     RefusedWith200,
+    /// Much fewer sales than before are known to come from anywhere.
+    AttributionDropped,
 }
 
 impl AlertClass {
@@ -44,6 +46,7 @@ impl AlertClass {
             Self::SecondRecord => "second_record",
             Self::OddWebhook => "odd_webhook",
             Self::RefusedWith200 => "refused_with_200",
+            Self::AttributionDropped => "attribution_dropped",
         }
     }
 
@@ -62,7 +65,7 @@ impl AlertClass {
 
     /// Whether it is a state, which lasts until it is reported as over and is told again meanwhile, and not a single event.
     pub const fn lasts(self) -> bool {
-        matches!(self, Self::DestinationHeld | Self::BreakerOpen | Self::Storage)
+        matches!(self, Self::DestinationHeld | Self::BreakerOpen | Self::Storage | Self::AttributionDropped)
     }
 }
 

@@ -11,6 +11,7 @@ mod budget;
 mod connection;
 pub mod door;
 pub mod health;
+pub mod leads;
 pub mod listener;
 pub mod rejected;
 pub mod router;

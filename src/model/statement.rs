@@ -29,6 +29,8 @@ pub enum ObjectKind {
     Subscription,
     /// A customer, `cus_…`. Spans purchases too.
     Customer,
+    /// A visitor who left an address or phone number in a form, by the lead id. No provider's object.
+    Lead,
 }
 
 /// One object of a provider. Compared only inside one [`Scope`].

@@ -75,6 +75,7 @@ pub(super) const fn name(kind: ObjectKind) -> &'static str {
         ObjectKind::Dispute => "dispute",
         ObjectKind::Subscription => "subscription",
         ObjectKind::Customer => "customer",
+        ObjectKind::Lead => "lead",
     }
 }
 

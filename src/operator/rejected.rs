@@ -189,7 +189,9 @@ fn again(desk: &Desk, snapshot: &Snapshot, kept: &Refused, dry_run: bool) -> Res
         Reply::Receipt(Receipt::Stored(id, status)) => (status.name(), id),
         Reply::Receipt(Receipt::Duplicate(id)) => ("duplicate", id),
         Reply::Refused(why) => return Ok(answer(kept, "refused", Some(why))),
-        Reply::Done | Reply::Swept { .. } => return Ok(answer(kept, "refused", Some("no receipt".to_owned()))),
+        Reply::Done | Reply::Swept { .. } | Reply::Lead(_) => {
+            return Ok(answer(kept, "refused", Some("no receipt".to_owned())));
+        }
     };
     // After the webhook is on disk: a crash in between leaves both, and a second retry finds a duplicate.
     forget(desk, kept)?;

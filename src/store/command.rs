@@ -5,8 +5,10 @@ use crate::ledger::result::Report;
 use crate::ledger::workspace::Target;
 use crate::model::delivery::Standing;
 use crate::model::id::{DeliveryId, DestinationId, GroupId, WebhookId};
+use crate::model::lead::{LeadPost, LeadReceipt};
 use crate::model::refused::Refused;
 use crate::model::statement::Interpreted;
+use crate::model::time::Timestamp;
 
 use super::sweep::Sweep;
 
@@ -15,6 +17,10 @@ use super::sweep::Sweep;
 pub enum Command {
     /// Write a verified webhook down, and what follows from it.
     Intake(Box<Intake>),
+    /// Write down what a browser says of its visitor.
+    Lead(Box<LeadPost>),
+    /// Delete leads, by their ids, that have said nothing new since a moment.
+    DropLeads(Vec<String>, Timestamp),
     /// Let go what of a group has waited long enough.
     Settle(GroupId),
     /// A request that its destination can't recognise as a repeat is about to begin.
@@ -50,6 +56,8 @@ pub enum Reply {
     Done,
     /// What became of a webhook.
     Receipt(Receipt),
+    /// What became of what a browser said.
+    Lead(LeadReceipt),
     /// It can't be done, and why; nothing was changed.
     Refused(String),
     /// How many rows a sweep deleted, and the next slice if there may be more.

@@ -1,5 +1,6 @@
 //! The numbers that stand for plain choices on disk. A number, once released, keeps its meaning for ever.
 
+use crate::model::attribution::ConsentSource;
 use crate::model::business_event::Mark;
 use crate::model::delivery::{FailureClass, Rule};
 use crate::model::id::Mode;
@@ -44,7 +45,8 @@ codes! {
     Mode, "mode": Live = 0, Test = 1;
     Status, "status of a webhook": Accepted = 0, Ignored = 1, Unreadable = 2;
     ObjectKind, "kind of object":
-        Session = 0, Invoice = 1, Intent = 2, Charge = 3, Refund = 4, Dispute = 5, Subscription = 6, Customer = 7;
+        Session = 0, Invoice = 1, Intent = 2, Charge = 3, Refund = 4, Dispute = 5, Subscription = 6, Customer = 7,
+        Lead = 15;
     Billing, "reason for an invoice":
         SubscriptionStart = 0, SubscriptionCycle = 1, SubscriptionUpdate = 2, SubscriptionOther = 3, Manual = 4;
     SubscriptionStatus, "status of a subscription":
@@ -60,5 +62,6 @@ codes! {
         Rejected = 0, AttemptsUsedUp = 1, DeadlinePassed = 2, DestinationUnavailable = 3, Invalid = 4, Ambiguous = 5;
     Mark, "remark":
         ByLikeness = 0, Upgrade = 1, Unmatched = 2, Capped = 3, ToldTwice = 4, ChangedAfterSent = 5,
-        Absorbed = 6, HeldBack = 7;
+        Absorbed = 6, HeldBack = 7, LentTouches = 8, ConsentByDefault = 9;
+    ConsentSource, "source of consent": Sender = 0, Browser = 1;
 }

@@ -20,6 +20,7 @@ mod details;
 pub mod group;
 pub mod holder;
 mod kind;
+pub mod lead;
 mod life;
 mod money;
 mod object;
