@@ -116,13 +116,13 @@ impl SaleTotals {
         if before.sales < 20 || lately.sales < 10 {
             return None;
         }
-        let shares: [(&str, fn(&SaleShares) -> u64); 3] = [
-            ("client id", |shares| shares.client_id),
-            ("session id", |shares| shares.session_id),
-            ("UTM or click id", |shares| shares.utm),
+        let shares = [
+            ("client id", before.client_id, lately.client_id),
+            ("session id", before.session_id, lately.session_id),
+            ("UTM or click id", before.utm, lately.utm),
         ];
-        shares.into_iter().find_map(|(what, of)| {
-            let (was, is) = (of(&before) * 100 / before.sales, of(&lately) * 100 / lately.sales);
+        shares.into_iter().find_map(|(what, before_with, lately_with)| {
+            let (was, is) = (before_with * 100 / before.sales, lately_with * 100 / lately.sales);
             (was >= 20 && is * 2 < was).then_some((what, was, is))
         })
     }
