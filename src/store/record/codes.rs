@@ -46,7 +46,7 @@ codes! {
     Status, "status of a webhook": Accepted = 0, Ignored = 1, Unreadable = 2;
     ObjectKind, "kind of object":
         Session = 0, Invoice = 1, Intent = 2, Charge = 3, Refund = 4, Dispute = 5, Subscription = 6, Customer = 7,
-        Lead = 15;
+        Lead = 8;
     Billing, "reason for an invoice":
         SubscriptionStart = 0, SubscriptionCycle = 1, SubscriptionUpdate = 2, SubscriptionOther = 3, Manual = 4;
     SubscriptionStatus, "status of a subscription":

@@ -30,7 +30,7 @@ struct LeadV1<'a> {
     first: Option<AttributionV1<'a>>,
     /// None when it is the first.
     #[serde(borrow)]
-    last: Option<AttributionV1<'a>>,
+    last: Option<Option<AttributionV1<'a>>>,
     consent: u8,
     /// Analytics, ads, e-mail.
     consent_said_at: [i64; 3],
@@ -46,7 +46,7 @@ pub fn encode(lead: &Lead) -> Vec<u8> {
         first_seen_at: lead.first_seen_at.millis(),
         last_seen_at: lead.last_seen_at.millis(),
         first: AttributionV1::of(&lead.first),
-        last: if lead.last == lead.first { None } else { AttributionV1::of(&lead.last) },
+        last: (lead.last != lead.first).then(|| AttributionV1::of(&lead.last)),
         consent: consent_code(lead.consent),
         consent_said_at: [
             lead.consent_said_at.analytics.millis(),
@@ -66,7 +66,7 @@ pub fn encode(lead: &Lead) -> Vec<u8> {
 pub fn decode(id: &str, bytes: &[u8]) -> Result<Lead, RecordError> {
     read(bytes, |LeadRecord::V1(v1)| {
         let first = AttributionV1::read(v1.first);
-        let last = if v1.last.is_some() { AttributionV1::read(v1.last) } else { first.clone() };
+        let last = v1.last.map_or_else(|| first.clone(), AttributionV1::read);
         let [analytics, ads, email] = v1.consent_said_at.map(Timestamp::from_millis);
         Ok(Lead {
             id: id.to_owned(),
