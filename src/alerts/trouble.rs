@@ -29,6 +29,8 @@ pub enum AlertClass {
     RefusedWith200,
     /// The certificate is absent, about to expire, or can't be renewed.
     Certificate,
+    /// Much fewer sales than before are known to come from anywhere.
+    AttributionDropped,
 }
 
 impl AlertClass {
@@ -47,6 +49,7 @@ impl AlertClass {
             Self::OddWebhook => "odd_webhook",
             Self::RefusedWith200 => "refused_with_200",
             Self::Certificate => "certificate",
+            Self::AttributionDropped => "attribution_dropped",
         }
     }
 
@@ -65,7 +68,10 @@ impl AlertClass {
 
     /// Whether it is a state, which lasts until it is reported as over and is told again meanwhile, and not a single event.
     pub const fn lasts(self) -> bool {
-        matches!(self, Self::DestinationHeld | Self::BreakerOpen | Self::Storage | Self::Certificate)
+        matches!(
+            self,
+            Self::DestinationHeld | Self::BreakerOpen | Self::Storage | Self::Certificate | Self::AttributionDropped
+        )
     }
 }
 

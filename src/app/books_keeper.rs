@@ -38,6 +38,7 @@ pub(super) struct BooksKeeper {
     pub(super) writer: Writer,
     pub(super) clock: SharedClock,
     pub(super) retention: Retention,
+    pub(super) leads_kept: Duration,
     pub(super) rejected: Arc<RejectedLog>,
     pub(super) stopping: Arc<AtomicBool>,
     pub(super) reader: StoreReader,
@@ -66,6 +67,8 @@ impl BooksKeeper {
             }
             if now >= sweep_at {
                 self.sweep(now);
+                self.drop_leads(now);
+                self.tell_of_shares(now);
                 sweep_at = now.after(SWEEP_EVERY);
             }
         }
@@ -115,6 +118,39 @@ impl BooksKeeper {
                 let subject = self.news.name(*destination);
                 self.alerts.recovered(&Recovered { subject, class: AlertClass::DeliveryFailed });
             }
+        }
+    }
+
+    /// Leads that have said nothing new for long.
+    fn drop_leads(&self, now: Timestamp) {
+        let before = now.before(self.leads_kept);
+        while !self.stopping.load(Ordering::SeqCst) {
+            let old =
+                self.reader.snapshot().and_then(|snapshot| snapshot.leads_before(before, SLICE)).unwrap_or_default();
+            if old.is_empty() || self.writer.run(Command::DropLeads(old, before)).is_err() {
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Says when sales suddenly come without what tells where they came from: mostly a page lost its script.
+    fn tell_of_shares(&self, now: Timestamp) {
+        let Ok(totals) = self.reader.snapshot().and_then(|snapshot| snapshot.totals()) else { return };
+        let (subject, class) = ("attribution".to_owned(), AlertClass::AttributionDropped);
+        match totals.sales.dropped(now) {
+            Some((what, was, is)) => self.alerts.report(&Trouble {
+                subject,
+                class,
+                message: format!(
+                    "{is} % of the sales of the last 7 days have a {what}, {was} % had one before: see whether lead.js is still on \
+                     every page and the payment links still carry the lead id; `tallyhook status` shows the shares"
+                ),
+                transaction_id: None,
+                lead_id: None,
+                count: 1,
+            }),
+            None => self.alerts.recovered(&Recovered { subject, class }),
         }
     }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::space::Space;
-use crate::http::door::{Door, Ingesting, IngestingAll, Keeping, NotReady};
+use crate::http::door::{Door, Ingesting, IngestingAll, Keeping, NotReady, TakingLead};
 use crate::ledger::intake::Intake;
+use crate::model::lead::LeadPost;
 use crate::model::refused::Refused;
 use crate::store::{Command, Reply, Unavailable, Writer};
 
@@ -45,6 +46,16 @@ impl Door for WriterDoor {
     fn keep_refused(&self, refused: Refused, packed_body: Vec<u8>) -> Keeping {
         let reply = self.ask(Command::KeepRefused(Box::new(refused), packed_body));
         Box::pin(async move { reply.await.map(drop) })
+    }
+
+    fn take_lead(&self, post: LeadPost) -> TakingLead {
+        let reply = self.ask(Command::Lead(Box::new(post)));
+        Box::pin(async move {
+            match reply.await? {
+                Reply::Lead(receipt) => Ok(receipt),
+                _ => Err(NotReady { reason: "store_failed" }),
+            }
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::start::{App, StartError, configured, lanes};
 use crate::config::Config;
 use crate::delivery::engine::{Engine, EngineError};
+use crate::http::leads::LeadSettings;
 use crate::http::source_table::SourceTable;
 use crate::http::tls::TlsError;
 use crate::model::id::DestinationId;
@@ -76,6 +77,7 @@ impl App {
         *self.news.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(engine));
         *self.news.names.write().unwrap_or_else(PoisonError::into_inner) = ids.into_iter().zip(names).collect();
         self.router.webhooks.set_sources(SourceTable::from_config(&fresh));
+        self.router.leads.set(LeadSettings::from(&fresh));
         self.health.set_rule(fresh.health.clone());
         self.desk.set_configured(configured(&fresh, &self.trust, &self.surroundings.clock));
         *current = fresh;
@@ -113,6 +115,7 @@ fn waits_for_a_restart(current: &Config, fresh: &Config) -> Vec<&'static str> {
         ("[retention]", differ(&current.retention, &fresh.retention)),
         ("[alerts]", alerts(current) != alerts(fresh)),
         ("[alerting]", differ(&current.alerting, &fresh.alerting)),
+        ("leads.keep", current.leads.keep != fresh.leads.keep),
         ("[log]", differ(&current.log, &fresh.log)),
     ];
     sections.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| what).collect()

@@ -24,7 +24,9 @@ use crate::delivery::connection::{Trust, TrustError};
 use crate::delivery::engine::{self, Engine, EngineError, Surroundings};
 use crate::http::admin::{AdminSocket, BindError};
 use crate::http::certificate::Standing as CertificateStanding;
+use crate::http::door::Door;
 use crate::http::health::HealthPages;
+use crate::http::leads::{LeadSettings, Leads};
 use crate::http::listener::{self, Handler};
 use crate::http::rejected::RejectedLog;
 use crate::http::router::Router;
@@ -224,6 +226,7 @@ impl App {
                 writer: writer.clone(),
                 clock: Arc::clone(&parts.clock),
                 retention: config.retention,
+                leads_kept: config.leads.keep,
                 rejected: Arc::clone(&rejected),
                 stopping: Arc::clone(&stopping),
                 reader: store.reader(),
@@ -243,6 +246,7 @@ impl App {
         };
         let health = Arc::new(HealthPages::new(Arc::new(view), config.health.clone()));
         let door = Arc::new(WriterDoor { writer: writer.clone(), space: Arc::clone(&space) });
+        let leads_door: Arc<dyn Door> = door.clone();
         let router = Arc::new(Router {
             webhooks: Webhooks::new(
                 SourceTable::from_config(&config),
@@ -252,6 +256,7 @@ impl App {
                 crate::store::body::compress,
                 BodyLimits::from(&config.server),
             ),
+            leads: Leads::new(LeadSettings::from(&config), Arc::clone(&parts.clock), leads_door),
             health: Arc::clone(&health),
         });
         let live = Arc::new(LiveParts {

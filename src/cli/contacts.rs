@@ -107,6 +107,18 @@ fn page(row: &Value, out: &mut dyn Write) -> io::Result<()> {
         field(&row["consent"], "ads"),
         field(&row["consent"], "email")
     )?;
+    for purpose in ["analytics", "ads", "email"] {
+        let said = &row["consent_said"][purpose];
+        if said.is_object() {
+            writeln!(out, "  {purpose}: said by the {} at {} UTC", field(said, "by"), moment(said, "at"))?;
+        }
+    }
+    if row["unverified"] == true {
+        writeln!(out, "known only by what was written into a form; nobody has verified it")?;
+    }
+    if row["touches_are_lent"] == true {
+        writeln!(out, "where the person came from is known only through a form with the same e-mail address")?;
+    }
     for (title, touch) in [("first", &row["first_touch"]), ("last", &row["last_touch"])] {
         if ["utm_source", "utm_medium", "utm_campaign"].iter().any(|name| touch[*name].is_string()) {
             writeln!(

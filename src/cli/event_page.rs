@@ -118,6 +118,14 @@ fn business_event(event: &Value, paired: bool, out: &mut dyn Write) -> io::Resul
     } else if let Some(state) = fixed(event) {
         writeln!(out, "  {state}")?;
     }
+    let agreed = ["analytics", "ads", "email"].into_iter().filter_map(|purpose| {
+        let said = event["consent"][purpose].as_bool()?;
+        Some(format!("{purpose} {}", if said { "yes" } else { "no" }))
+    });
+    let agreed: Vec<String> = agreed.collect();
+    if !agreed.is_empty() {
+        writeln!(out, "  consent: {}", agreed.join(", "))?;
+    }
     let said_above = |mark: &Value| match mark["name"].as_str() {
         Some("by_likeness") => paired,
         Some("absorbed") => event["withdrawn"] == true,

@@ -97,6 +97,23 @@ fn page(row: &Value, out: &mut dyn Write) -> io::Result<()> {
             )?;
         }
     }
+    for (days, name) in [(7, "last_7_days"), (30, "last_30_days")] {
+        let of = &row["sales_from"][name];
+        let sales = of["sales"].as_u64().unwrap_or(0);
+        if sales > 0 {
+            let share = |name: &str| of[name].as_u64().unwrap_or(0) * 100 / sales;
+            writeln!(
+                out,
+                "first sales of the last {days} days: {sales}; with a client id {} %, a session id {} %, UTM or a click id {} %",
+                share("client_id"),
+                share("session_id"),
+                share("utm")
+            )?;
+        }
+    }
+    if row["leads"].as_u64().unwrap_or(0) > 0 {
+        writeln!(out, "leads kept: {}", field(row, "leads"))?;
+    }
     let store = &row["store"];
     writeln!(out, "store: {} of data in a file of {}", bytes(&store["data_bytes"]), bytes(&store["file_bytes"]))
 }
@@ -140,6 +157,10 @@ mod tests {
         assert!(!shown(&row).contains("NEXT ATTEMPT"), "nothing waits");
         row["hints"] = json!(["no webhook has come yet"]);
         assert_eq!(shown(&row).lines().nth(1), Some("- no webhook has come yet"));
+        row["sales_from"] = json!({"last_7_days": {"sales": 3, "client_id": 2, "session_id": 1, "utm": 3}});
+        let line =
+            "first sales of the last 7 days: 3; with a client id 66 %, a session id 33 %, UTM or a click id 100 %";
+        assert!(shown(&row).contains(line), "{}", shown(&row));
         row["deliveries"]["pending"] = json!(3);
         assert!(shown(&row).contains("NEXT ATTEMPT"));
         row["problems"] = json!(["crm is held", "1 delivery to ga4 failed"]);

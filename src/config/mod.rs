@@ -28,10 +28,13 @@ use std::time::Duration;
 use crate::destinations;
 use crate::destinations::consent::Choice;
 use crate::destinations::filter::Filter;
+use crate::model::attribution::Consent;
 use crate::model::business_event::EventKind;
 use crate::model::count::Count;
 use crate::model::delivery::AmbiguousPolicy;
 use crate::model::id::Mode;
+use crate::model::identity::SharedAddresses;
+use crate::model::phone::Country;
 use crate::model::rate::RateLimit;
 use crate::model::retry::RetrySchedule;
 use crate::model::secret::Secret;
@@ -64,6 +67,10 @@ pub struct Config {
     pub destinations: Vec<Destination>,
     /// Who is alerted.
     pub alerts: Vec<Alert>,
+    /// What browsers may say.
+    pub leads: Leads,
+    /// By what people are recognised.
+    pub identity: Identity,
     /// How alerts are grouped.
     pub alerting: Alerting,
     /// What the health page shows to whom.
@@ -79,6 +86,16 @@ impl Server {
     pub fn endpoint(&self, source: &str) -> Option<String> {
         let origin = self.public_url.as_deref()?.trim_end_matches('/');
         Some(format!("{origin}/api/webhooks/{source}"))
+    }
+}
+
+impl Config {
+    /// The ids of the configured streams of GA4, without their `G-`.
+    pub fn ga4_streams(&self) -> impl Iterator<Item = &str> {
+        self.destinations.iter().filter_map(|destination| match &destination.settings {
+            destinations::Settings::Ga4(settings) => settings.measurement_id.strip_prefix("G-"),
+            _ => None,
+        })
     }
 }
 
@@ -288,6 +305,42 @@ pub struct DeliverySettings {
     pub ambiguous: Option<AmbiguousPolicy>,
     /// Whether private and link-local addresses may be connected to.
     pub allow_private_addresses: bool,
+}
+
+/// What browsers may say of their visitors.
+#[derive(Clone, Debug)]
+pub struct Leads {
+    /// Whose pages may post, in lower case; none turns it off.
+    pub origins: Vec<String>,
+    /// Whether a new address makes a contact and a `lead` of it.
+    pub make_leads: bool,
+    /// How long a lead waits before anybody is told.
+    pub settle: Duration,
+    /// Posts from one address; none is no limit.
+    pub rate_limit: Option<RateLimit>,
+    /// Posts in a day, all together.
+    pub max_per_day: u64,
+    /// Leads that are kept.
+    pub max_kept: u64,
+    /// How long one is kept after it last said something new.
+    pub keep: Duration,
+    /// Whether the script stores nothing before the page says that it may.
+    pub wait_for_consent: bool,
+    /// How long its cookie lasts, in days.
+    pub cookie_days: u64,
+    /// The header whose last address is the visitor's, behind a proxy.
+    pub address_header: Option<String>,
+}
+
+/// By what people are recognised, and what they agree to.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Addresses that several people read.
+    pub shared_emails: Vec<SharedAddresses>,
+    /// Where phone numbers without a country code are from.
+    pub default_country: Option<Country>,
+    /// What a person agrees to of whom nobody said it.
+    pub consent_default: Consent,
 }
 
 /// One channel for alerts.

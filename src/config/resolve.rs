@@ -7,14 +7,13 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::definitions::{LATER, LISTEN_WITH_TLS, LISTEN_WITHOUT_TLS, SECTIONS};
+use super::definitions::{LISTEN_WITH_TLS, LISTEN_WITHOUT_TLS, SECTIONS};
 use super::kinds::{ALERTS, DESTINATIONS, SOURCES};
 use super::problem::Wrong;
-use super::reader::{Place, Reader, Section, join};
-use super::{Admin, Alerting, Config, Health, Log, Retention, Server, Store, Tls, named, tls};
-
-/// Tables of later versions.
-const LATER_TABLES: [&str; 1] = ["leads"];
+use super::reader::{List, Place, Reader, Section, join};
+use super::{Admin, Alerting, Config, Health, Identity, Leads, Log, Retention, Server, Store, Tls, named, tls};
+use crate::model::attribution::Consent;
+use crate::model::identity::SharedAddresses;
 
 /// The longest path that a Unix socket can have, in bytes (Linux: unix(7), `sun_path` with its final zero).
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -39,6 +38,8 @@ pub(super) fn config<'s>(reader: &'s Reader<'s>, root: &'s Spanned<DeTable<'s>>)
         sources: named::sources(reader, root.get_ref()),
         destinations: named::destinations(reader, root.get_ref()),
         alerts: named::alerts(reader, root.get_ref()),
+        leads: leads(&section("leads")),
+        identity: identity(&section("identity")),
         alerting: alerting(&section("alerting")),
         health: health(&section("health")),
         log: log(&section("log")),
@@ -59,9 +60,7 @@ fn unknown_tables(reader: &Reader<'_>, root: &DeTable<'_>) {
     for (name, _) in root {
         let place = Place { key: join("", name.get_ref()), line: reader.line_of(name.span().start) };
         let name = name.get_ref().as_ref();
-        if LATER_TABLES.contains(&name) {
-            reader.report(&place, Wrong::new(LATER));
-        } else if !known.clone().any(|known| known == name) {
+        if !known.clone().any(|known| known == name) {
             reader.report(&place, Wrong::new("unknown table").or_nearest(name, known.clone()));
         }
     }
@@ -138,6 +137,40 @@ fn retention(section: &Section<'_>) -> Retention {
         days => Some(Duration::from_secs(days.saturating_mul(86_400))),
     };
     Retention { payloads: days("payloads"), attempts: days("attempts"), dedup: days("dedup") }
+}
+
+fn leads(section: &Section<'_>) -> Leads {
+    let origins: Option<List<String>> = section.find("origins");
+    Leads {
+        origins: origins
+            .map_or_else(Vec::new, |origins| origins.0.into_iter().map(|origin| origin.to_ascii_lowercase()).collect()),
+        make_leads: section.get("make_leads"),
+        settle: section.get("settle"),
+        rate_limit: section.find("rate_limit").unwrap_or_default(),
+        max_per_day: section.get("max_per_day"),
+        max_kept: section.get("max_kept"),
+        keep: Duration::from_secs(section.get::<u64>("keep").saturating_mul(86_400)),
+        wait_for_consent: section.get("wait_for_consent"),
+        cookie_days: section.get("cookie_days"),
+        address_header: section.find("address_header"),
+    }
+}
+
+fn identity(section: &Section<'_>) -> Identity {
+    let shared: Option<List<String>> = section.find("shared_emails");
+    let country: Option<String> = section.find("default_country");
+    let consent = section.table("consent_default");
+    Identity {
+        shared_emails: shared.map_or_else(Vec::new, |shared| {
+            shared.0.iter().filter_map(|pattern| SharedAddresses::parse(pattern)).collect()
+        }),
+        default_country: country.and_then(|country| country.parse().ok()),
+        consent_default: Consent {
+            analytics: consent.find("analytics"),
+            ads: consent.find("ads"),
+            email: consent.find("email"),
+        },
+    }
 }
 
 fn alerting(section: &Section<'_>) -> Alerting {

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::ledger::intake::{Intake, Receipt};
+use crate::model::lead::{LeadPost, LeadReceipt};
 use crate::model::refused::Refused;
 
 /// Nothing can be stored now; the sender is asked to come again.
@@ -22,6 +23,9 @@ pub type IngestingAll = Pin<Box<dyn Future<Output = Result<Vec<Receipt>, NotRead
 
 /// The answer to [`Door::keep_refused`], awaited.
 pub type Keeping = Pin<Box<dyn Future<Output = Result<(), NotReady>> + Send>>;
+
+/// The answer to [`Door::take_lead`], awaited.
+pub type TakingLead = Pin<Box<dyn Future<Output = Result<LeadReceipt, NotReady>> + Send>>;
 
 /// The way to the store's writer.
 pub trait Door: Send + Sync {
@@ -48,4 +52,10 @@ pub trait Door: Send + Sync {
     /// # Errors
     /// As [`Door::ingest`].
     fn keep_refused(&self, refused: Refused, packed_body: Vec<u8>) -> Keeping;
+
+    /// Writes down what a browser says, behind everything that senders say. Resolves when it is on disk.
+    ///
+    /// # Errors
+    /// As [`Door::ingest`].
+    fn take_lead(&self, post: LeadPost) -> TakingLead;
 }

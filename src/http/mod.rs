@@ -13,6 +13,7 @@ pub mod certificate;
 mod connection;
 pub mod door;
 pub mod health;
+pub mod leads;
 pub mod listener;
 pub mod plain;
 pub mod rejected;

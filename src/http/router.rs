@@ -11,12 +11,15 @@ use super::answer::{self, Answer};
 use super::body::RequestBody;
 use super::connection::Handler;
 use super::health::{Entrance, HealthPages};
+use super::leads::Leads;
 use super::webhooks::Webhooks;
 
 /// What the public listener serves.
 pub struct Router {
     /// `POST /api/webhooks/{source}` and `/api/webhooks/{source}/{token}`.
     pub webhooks: Webhooks,
+    /// `POST /api/leads`, `GET /lead.js`.
+    pub leads: Leads,
     /// `GET /api/health/webhooks`, `/livez`, `/readyz`.
     pub health: Arc<HealthPages>,
 }
@@ -28,6 +31,10 @@ impl Handler for Router {
         let path = head.uri.path();
         let mut answer = if let Some(route) = path.strip_prefix("/api/webhooks/") {
             self.webhooks.answer(route, &head, &mut body, peer).await
+        } else if path == "/api/leads" {
+            self.leads.post(&head, &mut body, peer).await
+        } else if path == "/lead.js" {
+            self.leads.script(&head)
         } else if let Some(page) = self.health.answer(&head.method, path, &head.headers, Entrance::Public) {
             page
         } else {

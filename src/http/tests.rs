@@ -11,8 +11,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{Notify, oneshot};
 
-use super::door::{Door, Ingesting, IngestingAll, Keeping, NotReady};
+use super::door::{Door, Ingesting, IngestingAll, Keeping, NotReady, TakingLead};
 use super::health::{Check, Condition, HealthPages, HealthReport, HealthView};
+use super::leads::{LeadSettings, Leads};
 use super::listener::{self, Stopped};
 use super::rejected::RejectedLog;
 use super::router::Router;
@@ -23,6 +24,7 @@ use crate::config::{self, SourceRules};
 use crate::ledger::intake::{Intake, Receipt};
 use crate::model::count::Count;
 use crate::model::id::{Mode, Scope, WebhookId};
+use crate::model::lead::LeadPost;
 use crate::model::refused::Refused;
 use crate::model::statement::{Interpreted, Meaning};
 use crate::model::time::Timestamp;
@@ -165,6 +167,10 @@ impl Door for TestDoor {
         })
     }
 
+    fn take_lead(&self, _: LeadPost) -> TakingLead {
+        Box::pin(async { Err(NotReady { reason: "no leads here" }) })
+    }
+
     fn keep_refused(&self, refused: Refused, packed_body: Vec<u8>) -> Keeping {
         let (kept, failing) = (Arc::clone(&self.kept), self.failing.load(Ordering::SeqCst));
         Box::pin(async move {
@@ -234,6 +240,22 @@ impl Default for Setup {
     }
 }
 
+/// Pages of nobody.
+fn no_leads() -> config::Leads {
+    config::Leads {
+        origins: Vec::new(),
+        make_leads: false,
+        settle: Duration::ZERO,
+        rate_limit: None,
+        max_per_day: 1,
+        max_kept: 1,
+        keep: Duration::ZERO,
+        wait_for_consent: false,
+        cookie_days: 1,
+        address_header: None,
+    }
+}
+
 /// A server on a thread of its own.
 struct Running {
     address: SocketAddr,
@@ -271,6 +293,11 @@ impl Setup {
                 Arc::clone(&rejected),
                 <[u8]>::to_vec,
                 limits,
+            ),
+            leads: Leads::new(
+                LeadSettings::new(no_leads(), None, Vec::new()),
+                Arc::new(SystemClock),
+                Arc::clone(&door) as Arc<dyn Door>,
             ),
             health: Arc::new(HealthPages::new(Arc::new(TestHealth(self.health)), self.health_rule)),
         });

@@ -6,6 +6,7 @@ use crate::model::delivery::ContactSync;
 use crate::model::group::{Group, SubscriptionHistory};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, WebhookId};
 use crate::model::identity::{Holder, Identity};
+use crate::model::lead::Lead;
 use crate::model::time::Timestamp;
 use crate::model::webhook::Webhook;
 
@@ -52,6 +53,12 @@ pub trait Books {
     fn groups_of(&self, contact: ContactId, from: Timestamp, to: Timestamp) -> BooksResult<Vec<GroupId>>;
     /// A stored webhook.
     fn webhook(&self, id: WebhookId) -> BooksResult<Option<Webhook>>;
+    /// Whether any lead is kept, so that who has none need not look for one. Must be cheap.
+    fn has_leads(&self) -> bool;
+    /// What browsers said under a lead id.
+    fn lead(&self, id: &str) -> BooksResult<Option<Lead>>;
+    /// The lead id under which an address was first written into a form.
+    fn lead_by_email(&self, email: &str) -> BooksResult<Option<String>>;
     /// The numbers that the next new things get.
     fn next_numbers(&self) -> NextNumbers;
 }

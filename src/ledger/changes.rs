@@ -9,7 +9,9 @@ use crate::model::delivery::{Attempt, ContactSync, State};
 use crate::model::group::{Group, SubscriptionHistory};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId};
 use crate::model::identity::{Holder, Identity};
+use crate::model::lead::Lead;
 use crate::model::time::Timestamp;
+use crate::model::totals::SaleShares;
 use crate::model::webhook::Webhook;
 
 /// What a delivery attempt is about.
@@ -63,6 +65,14 @@ pub struct Changes {
     pub links: Vec<(String, GroupId)>,
     /// Identities to give to holders.
     pub identities: Vec<(Identity, Holder)>,
+    /// Leads to put.
+    pub leads: Vec<Lead>,
+    /// How many of them are new.
+    pub leads_begun: u64,
+    /// Addresses written into forms, with their lead ids; none for one that is taken back.
+    pub lead_emails: Vec<(String, Option<String>)>,
+    /// First sales of live people that were let go, and what is known of where they came from.
+    pub sales_told: SaleShares,
     /// Attempts to add.
     pub attempts: Vec<(DestinationId, Target, Attempt)>,
     /// Places in due queues to give up.

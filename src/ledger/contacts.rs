@@ -8,10 +8,12 @@ use super::books::BooksResult;
 use super::changes::money_time;
 use super::likeness::WINDOW;
 use super::workspace::Workspace;
-use crate::model::attribution::{Attribution, Consent};
+use crate::model::attribution::{Attribution, Consent, ConsentSource, ConsentSources};
 use crate::model::contact::{ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount, Subscriptions};
 use crate::model::group::{ContributedSubscription, Contribution, Group};
 use crate::model::id::ContactId;
+use crate::model::identity::{Email, IdentityKind};
+use crate::model::lead::Lead;
 use crate::model::statement::{Person, Tags};
 use crate::model::time::Timestamp;
 
@@ -28,7 +30,8 @@ pub struct Said<'a> {
 /// Takes in what a statement says of a person; an older one never overwrites what a newer one said.
 pub fn learn(contact: &mut Contact, said: &Said<'_>) {
     take_person(contact, said.person, PersonTimes { email: said.at, phone: said.at, name: said.at });
-    take_consent(contact, said.tags.consent, ConsentTimes { analytics: said.at, ads: said.at, email: said.at });
+    let times = ConsentTimes { analytics: said.at, ads: said.at, email: said.at };
+    take_consent(contact, said.tags.consent, times, ConsentSources::all(ConsentSource::Sender));
     take_tier(contact, said.tags.pricing_tier.as_ref(), said.at);
     if !said.tags.attribution.is_empty() {
         take_attribution(contact, &Attribution { at: said.at, ..said.tags.attribution.clone() });
@@ -46,10 +49,47 @@ pub(super) fn learn_from(contact: &mut Contact, other: &Contact) {
         hear(contact, since);
     }
     take_person(contact, &other.person, other.person_said_at);
-    take_consent(contact, other.consent, other.consent_said_at);
+    take_consent(contact, other.consent, other.consent_said_at, other.consent_said_by);
     take_tier(contact, other.pricing_tier.as_ref(), other.pricing_tier_said_at);
-    take_attribution(contact, &other.first_attribution);
-    take_attribution(contact, &other.last_attribution);
+    if other.lent_touches {
+        borrow_touches(contact, &other.first_attribution, &other.last_attribution);
+    } else {
+        take_attribution(contact, &other.first_attribution);
+        take_attribution(contact, &other.last_attribution);
+    }
+}
+
+/// Takes in what browsers said under a lead id that is the contact's. A yes to marketing by e-mail counts only for the address
+/// that it was given with, since a link with a lead id in it can be passed on.
+pub(super) fn learn_lead(contact: &mut Contact, lead: &Lead) {
+    take_attribution(contact, &lead.first);
+    take_attribution(contact, &lead.last);
+    let of_contact = |email: &Email| {
+        contact.person.email.as_ref() == Some(email)
+            || contact.identities.iter().any(|known| known.kind == IdentityKind::Email && known.value == email.as_str())
+    };
+    let mut consent = lead.consent;
+    if consent.email == Some(true) && !lead.person.email.as_ref().is_some_and(of_contact) {
+        consent.email = None;
+    }
+    take_consent(contact, consent, lead.consent_said_at, ConsentSources::all(ConsentSource::Browser));
+}
+
+/// Takes touches of which nobody can say that they are the person's, as long as there is nothing better.
+pub(super) fn borrow_touches(contact: &mut Contact, first: &Attribution, last: &Attribution) {
+    let has_own = !contact.first_attribution.is_empty() || !contact.last_attribution.is_empty();
+    if (has_own && !contact.lent_touches) || (first.is_empty() && last.is_empty()) {
+        return;
+    }
+    contact.lent_touches = false;
+    take_attribution(contact, first);
+    take_attribution(contact, last);
+    contact.lent_touches = true;
+}
+
+/// Takes in what somebody wrote into a form, for a contact that a lead alone made.
+pub(super) fn learn_written(contact: &mut Contact, person: &Person, at: Timestamp) {
+    take_person(contact, person, PersonTimes { email: at, phone: at, name: at });
 }
 
 /// The newest wins; of two said at the same time the larger, so that order does not matter.
@@ -68,11 +108,26 @@ fn take_person(contact: &mut Contact, person: &Person, at: PersonTimes) {
     newest(&mut mine.name, &mut mine_at.name, person.name.as_ref(), at.name);
 }
 
-fn take_consent(contact: &mut Contact, consent: Consent, at: ConsentTimes) {
-    let (mine, mine_at) = (&mut contact.consent, &mut contact.consent_said_at);
-    newest(&mut mine.analytics, &mut mine_at.analytics, consent.analytics.as_ref(), at.analytics);
-    newest(&mut mine.ads, &mut mine_at.ads, consent.ads.as_ref(), at.ads);
-    newest(&mut mine.email, &mut mine_at.email, consent.email.as_ref(), at.email);
+fn take_consent(contact: &mut Contact, consent: Consent, at: ConsentTimes, by: ConsentSources) {
+    let (mine, mine_at, mine_by) = (&mut contact.consent, &mut contact.consent_said_at, &mut contact.consent_said_by);
+    for (mine, mine_at, mine_by, said, at, by) in [
+        (
+            &mut mine.analytics,
+            &mut mine_at.analytics,
+            &mut mine_by.analytics,
+            consent.analytics,
+            at.analytics,
+            by.analytics,
+        ),
+        (&mut mine.ads, &mut mine_at.ads, &mut mine_by.ads, consent.ads, at.ads, by.ads),
+        (&mut mine.email, &mut mine_at.email, &mut mine_by.email, consent.email, at.email, by.email),
+    ] {
+        let before = (*mine, *mine_at);
+        newest(mine, mine_at, said.as_ref(), at);
+        if before != (*mine, *mine_at) {
+            *mine_by = by;
+        }
+    }
 }
 
 fn take_tier(contact: &mut Contact, tier: Option<&String>, at: Timestamp) {
@@ -82,6 +137,12 @@ fn take_tier(contact: &mut Contact, tier: Option<&String>, at: Timestamp) {
 fn take_attribution(contact: &mut Contact, attribution: &Attribution) {
     if attribution.is_empty() {
         return;
+    }
+    if contact.lent_touches {
+        // Better is known now.
+        contact.lent_touches = false;
+        contact.first_attribution = Attribution::default();
+        contact.last_attribution = Attribution::default();
     }
     let key = |attribution: &Attribution| (attribution.at, attribution.clone());
     if contact.first_attribution.is_empty() || key(attribution) < key(&contact.first_attribution) {

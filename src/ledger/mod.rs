@@ -15,6 +15,7 @@ mod expire;
 pub mod fold;
 pub mod intake;
 pub mod join;
+pub mod leads;
 mod likeness;
 pub mod merging;
 pub mod occasion;

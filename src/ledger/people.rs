@@ -4,6 +4,10 @@
 //! that has nothing else (an *anonymous* one) goes to the one person who claims it. Claimed by two people it is shared, and
 //! anonymous purchases stand by themselves. An anonymous purchase lends its money to a person, but not its name, address or
 //! consent, so that it can leave again when it proves to be somebody else's.
+//!
+//! An address that several people read (`identity.shared_emails`) recognises nobody either: a purchase that has nothing else gets
+//! a contact of its own. A contact that a lead alone made (see [`super::leads`]) is nobody until a sender that we trust names
+//! the same address.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +15,12 @@ use super::books::BooksResult;
 use super::contacts::{Said, hear, learn};
 use super::derive::speaks_of_buyer;
 use super::fold;
+use super::leads;
 use super::likeness::Pairs;
 use super::merging::{give_group, is_somebody, merge_contacts};
 use super::occasion::Occasion;
 use super::release;
+use super::rules::Rules;
 use super::workspace::Workspace;
 use crate::destinations::Style;
 use crate::model::contact::Contact;
@@ -47,9 +53,10 @@ impl Before {
     }
 }
 
-/// Whether a contact is known by what joins.
+/// Whether a contact is known by what joins, or by an address that several people read. Not one that a lead alone made.
 pub(super) fn is_person(contact: &Contact) -> bool {
     contact.identities.iter().any(|identity| identity.kind.joins())
+        || (contact.person.email.is_some() && !contact.unverified)
 }
 
 /// Whether any object of a group names a person by what joins.
@@ -94,10 +101,10 @@ fn add_claims(claims: &mut Vec<Identity>, mode: Mode, person: &Person, tags: &Ta
 }
 
 /// The joining identities that a statement gives.
-fn joining(scope: &Scope, statement: &Statement) -> Vec<Identity> {
+fn joining(rules: &Rules, scope: &Scope, statement: &Statement) -> Vec<Identity> {
     let mut identities = Vec::new();
     let mut add = |kind, value| identities.push(Identity { mode: scope.mode, kind, value });
-    if let Some(email) = &statement.person.email {
+    if let Some(email) = statement.person.email.as_ref().filter(|email| !rules.is_shared(email)) {
         add(IdentityKind::Email, email.as_str().to_owned());
     }
     if let Some(customer) = &statement.customer {
@@ -127,20 +134,33 @@ pub fn place(
     before: &Before,
 ) -> BooksResult<Option<ContactId>> {
     let said = speaks_of_buyer(statement.object.kind).then_some(statement);
-    let joins = said.map_or_else(Vec::new, |said| joining(occasion.scope, said));
-    if joins.is_empty() && !before.parts.iter().any(|(_, named)| *named) {
+    let joins = said.map_or_else(Vec::new, |said| joining(occasion.rules, occasion.scope, said));
+    let names_somebody = said.is_some_and(|said| said.person.email.is_some());
+    if joins.is_empty() && !names_somebody && !before.parts.iter().any(|(_, named)| *named) {
         return place_anonymous(workspace, occasion, group, said, before);
     }
     let contact = join_people(workspace, occasion, group, &joins, before)?;
+    let mut new_emails = Vec::new();
     for identity in joins {
+        if !holds(workspace, contact, &identity) && identity.kind == IdentityKind::Email {
+            new_emails.push(identity.value.clone());
+        }
         hold(workspace, contact, identity)?;
     }
     give_group(workspace, occasion, group, contact)?;
-    for claim in all_claims(workspace.exact_group(group)?, said) {
-        claim_for(workspace, occasion, contact, claim)?;
+    let claims = all_claims(workspace.exact_group(group)?, said);
+    for claim in &claims {
+        claim_for(workspace, occasion, contact, claim.clone())?;
     }
     // A group that names its person for the first time brings everything its objects had said so far.
-    learn_all(workspace, occasion, contact, said, &before.unlearned)
+    let changed = learn_all(workspace, occasion, contact, said, &before.unlearned)?;
+    if workspace.has_leads() {
+        leads::lend_to(workspace, contact, &claims)?;
+        for email in new_emails {
+            leads::take_over(workspace, occasion, contact, &email)?;
+        }
+    }
+    Ok(changed)
 }
 
 /// The one contact of everybody whom a group names.
@@ -201,7 +221,7 @@ fn join_people(
     Ok(contact)
 }
 
-fn holds(workspace: &mut Workspace<'_>, contact: ContactId, identity: &Identity) -> bool {
+pub(super) fn holds(workspace: &mut Workspace<'_>, contact: ContactId, identity: &Identity) -> bool {
     workspace.contact(contact).is_ok_and(|contact| contact.identities.binary_search(identity).is_ok())
 }
 
@@ -291,6 +311,10 @@ fn place_anonymous(
         }
     }
     give_group(workspace, occasion, group, contact)?;
+    if workspace.has_leads() {
+        let claims = all_claims(workspace.exact_group(group)?, said);
+        leads::lend_to(workspace, contact, &claims)?;
+    }
     if person.is_some() {
         return Ok(None);
     }

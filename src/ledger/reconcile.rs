@@ -339,9 +339,12 @@ fn revise(workspace: &mut Workspace<'_>, id: BusinessEventId, draft: &Draft) -> 
     event.kind.clone_from(&draft.kind);
     event.amount = draft.amount;
     let known = std::mem::replace(&mut event.facts, draft.facts.clone());
-    for mark in
-        known.marks.iter().filter(|mark| matches!(mark, Mark::ToldTwice | Mark::ChangedAfterSent | Mark::HeldBack))
-    {
+    for mark in known.marks.iter().filter(|mark| {
+        matches!(
+            mark,
+            Mark::ToldTwice | Mark::ChangedAfterSent | Mark::HeldBack | Mark::LentTouches | Mark::ConsentByDefault
+        )
+    }) {
         event.facts.marks.push(*mark);
     }
     if other_id && !told && draft.subject.is_taken_back() {

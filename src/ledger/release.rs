@@ -5,12 +5,14 @@ use super::likeness;
 use super::rules::{DestinationRules, Rules};
 use super::workspace::{Notice, Workspace};
 use crate::destinations::{Admission, Style};
-use crate::model::business_event::{BusinessEvent, EventFacts, EventKind, Subject};
+use crate::model::attribution::{Attribution, Consent};
+use crate::model::business_event::{BusinessEvent, EventFacts, EventKind, Mark, Subject};
 use crate::model::contact::Contact;
 use crate::model::delivery::{Delivery, Frozen, Rule, Schedule, State};
-use crate::model::id::{BusinessEventId, ContactId, DestinationId, Scope, WebhookId};
+use crate::model::id::{BusinessEventId, ContactId, DestinationId, Mode, Scope, WebhookId};
 use crate::model::identity::IdentityKind;
 use crate::model::time::Timestamp;
+use crate::model::totals::SaleShares;
 
 /// Puts a delivery into its destination's queue, and fixes what every attempt is rendered from; or suppresses it by rule.
 ///
@@ -18,6 +20,7 @@ use crate::model::time::Timestamp;
 /// When the books can't be read.
 pub fn release(workspace: &mut Workspace<'_>, destination: &DestinationRules, id: BusinessEventId) -> BooksResult<()> {
     let now = workspace.now;
+    assume_consent(workspace, destination.consent_default, id)?;
     let (event, contact) = workspace.event_and_contact(id)?;
     let contact_id = contact.map(|contact| contact.id);
     let style = destination.destination.style();
@@ -94,9 +97,57 @@ fn freeze(workspace: &mut Workspace<'_>, id: BusinessEventId) -> BooksResult<()>
     let (_, contact) = workspace.event_and_contact(id)?;
     let contact = contact.cloned();
     let event = workspace.business_event_mut(id)?;
+    let before = if event.frozen { shares_of(&event.facts.attribution) } else { SaleShares::default() };
     event.frozen = true;
     if let Some(contact) = contact {
         describe(event, &contact);
+    }
+    if event.kind == EventKind::Purchase && event.scope.mode == Mode::Live {
+        let shares = shares_of(&event.facts.attribution).beyond(before);
+        workspace.sales_told.add(shares);
+    }
+    Ok(())
+}
+
+/// What a first sale adds to the shares of sales of which it is known where they came from.
+fn shares_of(touch: &Attribution) -> SaleShares {
+    let why = [
+        &touch.utm_source,
+        &touch.utm_medium,
+        &touch.utm_campaign,
+        &touch.utm_term,
+        &touch.utm_content,
+        &touch.gclid,
+        &touch.gbraid,
+        &touch.wbraid,
+        &touch.fbclid,
+    ];
+    SaleShares {
+        sales: 1,
+        client_id: u64::from(touch.client_id.is_some()),
+        session_id: u64::from(touch.session_id.is_some()),
+        utm: u64::from(why.iter().any(|why| why.is_some())),
+    }
+}
+
+/// Where nobody said what the person agrees to, the configuration's default holds, and the event says so.
+fn assume_consent(workspace: &mut Workspace<'_>, default: Consent, id: BusinessEventId) -> BooksResult<()> {
+    if default == Consent::default() {
+        return Ok(());
+    }
+    let (event, contact) = workspace.event_and_contact(id)?;
+    let said = contact.map(|contact| contact.consent).unwrap_or_default().overlaid_with(event.facts.consent);
+    let missing = Consent {
+        analytics: default.analytics.filter(|_| said.analytics.is_none()),
+        ads: default.ads.filter(|_| said.ads.is_none()),
+        email: default.email.filter(|_| said.email.is_none()),
+    };
+    if missing != Consent::default() {
+        let facts = &mut workspace.business_event_mut(id)?.facts;
+        facts.consent = missing.overlaid_with(facts.consent);
+        if !facts.marks.contains(&Mark::ConsentByDefault) {
+            facts.marks.push(Mark::ConsentByDefault);
+        }
     }
     Ok(())
 }
@@ -123,8 +174,18 @@ fn browser_of_sale(
 /// Adds what is known of the person, at the moment a business event is first let go, to what its objects themselves say.
 fn describe(event: &mut BusinessEvent, contact: &Contact) {
     let facts = &mut event.facts;
-    facts.attribution.fill_from(&contact.last_attribution);
-    facts.attribution.fill_from(&contact.first_attribution);
+    // A renewal has no visit of its own: it stays with what brought the person here.
+    let touches = match event.kind {
+        EventKind::Renewal => [&contact.first_attribution, &contact.last_attribution],
+        _ => [&contact.last_attribution, &contact.first_attribution],
+    };
+    let own = facts.attribution.clone();
+    for touch in touches {
+        facts.attribution.fill_from(touch);
+    }
+    if contact.lent_touches && facts.attribution != own && !facts.marks.contains(&Mark::LentTouches) {
+        facts.marks.push(Mark::LentTouches);
+    }
     facts.consent = contact.consent.overlaid_with(facts.consent);
     if facts.pricing_tier.is_none() {
         facts.pricing_tier.clone_from(&contact.pricing_tier);

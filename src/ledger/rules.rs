@@ -7,10 +7,12 @@ use std::time::Duration;
 use crate::destinations::Destination;
 use crate::destinations::consent::Choice;
 use crate::destinations::filter::Filter;
+use crate::model::attribution::Consent;
 use crate::model::business_event::{BusinessEvent, EventKind};
 pub use crate::model::count::Count;
 use crate::model::delivery::AmbiguousPolicy;
 use crate::model::id::{DestinationId, Mode};
+use crate::model::identity::{Email, SharedAddresses};
 use crate::model::retry::RetrySchedule;
 
 /// How events are counted and who is told.
@@ -20,6 +22,27 @@ pub struct Rules {
     pub sources: BTreeMap<String, SourceRules>,
     /// Every configured destination.
     pub destinations: Vec<DestinationRules>,
+    /// Addresses that several people read.
+    pub shared_emails: Vec<SharedAddresses>,
+    /// What browsers say.
+    pub leads: LeadRules,
+}
+
+/// What is made of what browsers say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeadRules {
+    /// Whether a new address or phone number from a form makes a contact and a `lead` of it.
+    pub make_leads: bool,
+    /// How long one waits before anybody is told, so that a lead id under which ever other addresses come shows itself.
+    pub settle: Duration,
+    /// Leads that are kept at most; beyond it no new one is taken.
+    pub most: u64,
+}
+
+impl Default for LeadRules {
+    fn default() -> Self {
+        Self { make_leads: true, settle: Duration::from_secs(120), most: 100_000 }
+    }
 }
 
 /// How one source's events are counted.
@@ -72,6 +95,8 @@ pub struct DestinationRules {
     pub filter: Option<Arc<Filter>>,
     /// What the configuration says of the consent that it asks for.
     pub consent: Choice,
+    /// What a person agrees to of whom nobody said it.
+    pub consent_default: Consent,
 }
 
 impl DestinationRules {
@@ -102,6 +127,11 @@ impl Rules {
     /// Whether a repeat through a source may count what the first did not.
     pub fn repeats_may_count(&self, source: &str) -> bool {
         self.counts_sales(source) && self.sources.values().any(|rules| !rules.counts_sales)
+    }
+
+    /// Whether an address recognises nobody, since several people read it.
+    pub fn is_shared(&self, email: &Email) -> bool {
+        self.shared_emails.iter().any(|shared| shared.hold(email))
     }
 
     /// A destination's rules; none when it is no longer configured.

@@ -14,7 +14,9 @@ use crate::model::delivery::{Attempt, ContactSync};
 use crate::model::group::{Group, SubscriptionHistory};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, Mode, Scope, WebhookId};
 use crate::model::identity::{Holder, Identity};
+use crate::model::lead::Lead;
 use crate::model::time::Timestamp;
+use crate::model::totals::SaleShares;
 use crate::model::webhook::Webhook;
 
 /// A command's view of the books with its own changes on top.
@@ -31,6 +33,9 @@ pub struct Workspace<'a> {
     subscriptions: Vec<(String, SubscriptionHistory)>,
     links: Vec<(String, GroupId)>,
     identities: Vec<(Identity, Holder)>,
+    leads: Vec<Lead>,
+    leads_begun: u64,
+    lead_emails: Vec<(String, Option<String>)>,
     /// New webhooks.
     pub webhooks: Vec<Webhook>,
     /// Webhooks that were interpreted again.
@@ -41,6 +46,8 @@ pub struct Workspace<'a> {
     pub notices: Vec<Notice>,
     /// GA4 deliveries frozen with a real and with a derived client id.
     pub client_ids: (u64, u64),
+    /// First sales of live people that were let go.
+    pub sales_told: SaleShares,
 }
 
 fn no_group(id: GroupId) -> BooksError {
@@ -71,11 +78,15 @@ impl<'a> Workspace<'a> {
             subscriptions: Vec::new(),
             links: Vec::new(),
             identities: Vec::new(),
+            leads: Vec::new(),
+            leads_begun: 0,
+            lead_emails: Vec::new(),
             webhooks: Vec::new(),
             webhooks_again: Vec::new(),
             attempts: Vec::new(),
             notices: Vec::new(),
             client_ids: (0, 0),
+            sales_told: SaleShares::default(),
         }
     }
 
@@ -327,6 +338,57 @@ impl<'a> Workspace<'a> {
         self.identities.push((identity, holder));
     }
 
+    /// Whether any lead is kept.
+    pub fn has_leads(&self) -> bool {
+        self.books.has_leads()
+    }
+
+    /// What browsers said under a lead id.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn lead(&self, id: &str) -> BooksResult<Option<Lead>> {
+        match self.leads.iter().find(|lead| lead.id == id) {
+            Some(lead) => Ok(Some(lead.clone())),
+            None => self.books.lead(id),
+        }
+    }
+
+    /// The lead with an address that was written into a form, if its lead id stands for somebody.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn lead_by_email(&self, email: &str) -> BooksResult<Option<Lead>> {
+        let lead = self.lead_of_email(email)?.map(|id| self.lead(&id)).transpose()?.flatten();
+        Ok(lead.filter(|lead| {
+            !lead.is_spoiled() && lead.person.email.as_ref().is_some_and(|known| known.as_str() == email)
+        }))
+    }
+
+    /// The lead id under which an address was first written into a form.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn lead_of_email(&self, email: &str) -> BooksResult<Option<String>> {
+        match self.lead_emails.iter().rev().find(|(known, _)| known == email) {
+            Some((_, id)) => Ok(id.clone()),
+            None => self.books.lead_by_email(email),
+        }
+    }
+
+    /// Puts a lead, new or changed.
+    pub fn put_lead(&mut self, lead: Lead, is_new: bool) {
+        self.leads_begun += u64::from(is_new);
+        self.leads.retain(|known| known.id != lead.id);
+        self.leads.push(lead);
+    }
+
+    /// Notes under which lead id an address was written into a form, or that it no longer is.
+    pub fn put_lead_email(&mut self, email: String, lead: Option<String>) {
+        self.lead_emails.retain(|(known, _)| *known != email);
+        self.lead_emails.push((email, lead));
+    }
+
     /// The groups of a contact, this command's changes included.
     ///
     /// # Errors
@@ -375,6 +437,10 @@ impl<'a> Workspace<'a> {
             subscriptions: self.subscriptions,
             links: self.links,
             identities: self.identities,
+            leads: self.leads,
+            leads_begun: self.leads_begun,
+            lead_emails: self.lead_emails,
+            sales_told: self.sales_told,
             attempts: self.attempts,
             notices: self.notices,
             client_ids: self.client_ids,

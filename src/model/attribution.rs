@@ -76,6 +76,44 @@ pub struct Consent {
     pub email: Option<bool>,
 }
 
+/// How an answer to a question of consent came to us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConsentSource {
+    /// An authenticated sender said so: a payment's metadata, a form, a CRM.
+    #[default]
+    Sender,
+    /// The visitor's browser said so.
+    Browser,
+}
+
+impl ConsentSource {
+    /// The source's name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sender => "sender",
+            Self::Browser => "browser",
+        }
+    }
+}
+
+/// How each answer of a [`Consent`] came to us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConsentSources {
+    /// On being measured.
+    pub analytics: ConsentSource,
+    /// On advertising.
+    pub ads: ConsentSource,
+    /// On marketing by e-mail.
+    pub email: ConsentSource,
+}
+
+impl ConsentSources {
+    /// All from one.
+    pub const fn all(source: ConsentSource) -> Self {
+        Self { analytics: source, ads: source, email: source }
+    }
+}
+
 impl Consent {
     /// What `newer` says wins, purpose by purpose; where it is silent, this stays.
     #[must_use]

@@ -176,7 +176,7 @@ pub struct BusinessEvent {
     pub group: Option<GroupId>,
     /// The person.
     pub contact: Option<ContactId>,
-    /// The webhook that gave rise to it.
+    /// The webhook that gave rise to it; number 0 where none did, but what a browser said.
     pub webhook: WebhookId,
     /// When Tallyhook wrote it down.
     pub created_at: Timestamp,
@@ -192,6 +192,13 @@ pub struct BusinessEvent {
     pub facts: EventFacts,
     /// Each destination's state.
     pub deliveries: Vec<Delivery>,
+}
+
+impl BusinessEvent {
+    /// The webhook that gave rise to it, if one did.
+    pub fn told_by(&self) -> Option<WebhookId> {
+        (self.webhook.0 > 0).then_some(self.webhook)
+    }
 }
 
 /// What a business event carries besides its money.
@@ -278,6 +285,10 @@ pub enum Mark {
     Absorbed,
     /// A destination has the sale under the id of its other half already; it is not sent there again.
     HeldBack,
+    /// Where the person came from is known only by a lead with the same e-mail address, which anyone can have written there.
+    LentTouches,
+    /// Some purpose of consent is the configuration's default: nobody said.
+    ConsentByDefault,
 }
 
 impl Mark {
@@ -292,6 +303,8 @@ impl Mark {
             Self::ChangedAfterSent => "changed_after_sent",
             Self::Absorbed => "absorbed",
             Self::HeldBack => "held_back",
+            Self::LentTouches => "lent_touches",
+            Self::ConsentByDefault => "consent_by_default",
         }
     }
 
@@ -309,6 +322,12 @@ impl Mark {
             }
             Self::ChangedAfterSent => "the provider corrected this after a destination had been told",
             Self::HeldBack => "a destination has it under the id of its other half already",
+            Self::LentTouches => {
+                "where the person came from is known only through a form with the same e-mail address, which nobody verified"
+            }
+            Self::ConsentByDefault => {
+                "nobody said what the person agreed to: identity.consent_default of the configuration holds"
+            }
             Self::Absorbed => "half of a sale that is told of under another id (same customer, amount and time)",
         }
     }

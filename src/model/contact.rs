@@ -1,6 +1,6 @@
 //! The person behind the events: a fold over what was said of them.
 
-use super::attribution::{Attribution, Consent};
+use super::attribution::{Attribution, Consent, ConsentSources};
 use super::id::{ContactId, Mode};
 use super::identity::Identity;
 use super::money::{Money, Sums};
@@ -37,6 +37,12 @@ pub struct Contact {
     pub consent: Consent,
     /// When each answer was given.
     pub consent_said_at: ConsentTimes,
+    /// How each answer came to us.
+    pub consent_said_by: ConsentSources,
+    /// Whether a lead alone made it: nobody authenticated has named the person yet, so that it joins nobody.
+    pub unverified: bool,
+    /// Whether its touches are lent by a lead that only has the same e-mail address. Anything better takes their place.
+    pub lent_touches: bool,
     /// Sales and renewals less refunds that did not fail and lost disputes, per currency.
     pub totals: Sums,
     /// Sales, renewals not among them.
@@ -176,6 +182,9 @@ impl Contact {
             last_attribution: Attribution::default(),
             consent: Consent::default(),
             consent_said_at: ConsentTimes::default(),
+            consent_said_by: ConsentSources::default(),
+            unverified: false,
+            lent_touches: false,
             totals: Sums::default(),
             purchases: 0,
             renewals: 0,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::id::Mode;
+pub use super::phone::Phone;
 
 /// An e-mail address, trimmed and in lower case, so that one person is one text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,40 +40,37 @@ impl fmt::Debug for Email {
     }
 }
 
-/// A phone number in E.164: `+` and 8 to 15 digits.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Phone(String);
+/// Addresses that several people read, so that they recognise nobody: a whole one (`office@example.com`), one name at any domain
+/// (`info@*`), or every name at one domain (`*@example.com`).
+#[derive(Clone, PartialEq, Eq)]
+pub struct SharedAddresses {
+    name: Option<String>,
+    domain: Option<String>,
+}
 
-impl Phone {
-    /// Reads an international number (`+49 30 1234567`, `0049…`). None for anything national, too short or too long.
+impl SharedAddresses {
+    /// Reads a pattern. None when it is neither an address nor one with `*` for all of one side.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let rest = text.strip_prefix('+').or_else(|| text.strip_prefix("00"))?;
-        let mut digits = String::from("+");
-        for c in rest.chars() {
-            match c {
-                '0'..='9' => digits.push(c),
-                ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}' => {}
-                _ => return None,
-            }
-        }
-        (9..=16).contains(&digits.len()).then_some(Self(digits))
+        let text = text.trim().to_lowercase();
+        let (name, domain) = text.rsplit_once('@')?;
+        let side = |side: &str| (side != "*").then(|| side.to_owned());
+        let pattern = Self { name: side(name), domain: side(domain) };
+        let plain = |side: &Option<String>| side.as_ref().is_none_or(|side| !side.is_empty() && !side.contains('*'));
+        let whole = Email::parse(&text.replace('*', "x")).is_some();
+        let says_something = pattern.name.is_some() || pattern.domain.is_some();
+        (whole && says_something && plain(&pattern.name) && plain(&pattern.domain)).then_some(pattern)
     }
 
-    /// A number that was normalised before it was written down; taken as it is, like [`Email::stored`].
-    pub const fn stored(normalised: String) -> Self {
-        Self(normalised)
-    }
-
-    /// The number, `+493012345678`.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// Whether an address is one of them.
+    pub fn hold(&self, email: &Email) -> bool {
+        let Some((name, domain)) = email.as_str().rsplit_once('@') else { return false };
+        self.name.as_ref().is_none_or(|own| own == name) && self.domain.as_ref().is_none_or(|own| own == domain)
     }
 }
 
-impl fmt::Debug for Phone {
+impl fmt::Debug for SharedAddresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Phone(…)")
+        f.write_str("SharedAddresses(…)")
     }
 }
 
@@ -156,11 +154,15 @@ mod tests {
     }
 
     #[test]
-    fn phones_are_e164_or_nothing() {
-        assert_eq!(Phone::parse("+49 (30) 1234-567").unwrap().as_str(), "+49301234567");
-        assert_eq!(Phone::parse("0049 30 1234567").unwrap().as_str(), "+49301234567");
-        for wrong in ["030 1234567", "+1", "+12345678901234567", "+49 30 abc"] {
-            assert!(Phone::parse(wrong).is_none(), "{wrong}");
+    fn shared_addresses_are_named_whole_or_by_one_side() {
+        let holds =
+            |pattern: &str, email: &str| SharedAddresses::parse(pattern).unwrap().hold(&Email::parse(email).unwrap());
+        assert!(holds("Office@Example.com", "office@example.com"));
+        assert!(!holds("office@example.com", "office@example.org"));
+        assert!(holds("info@*", "info@firm.example") && !holds("info@*", "sinfo@firm.example"));
+        assert!(holds("*@reception.example", "anyone@reception.example"));
+        for wrong in ["*@*", "info", "in*@example.com", "@example.com", "info@", ""] {
+            assert!(SharedAddresses::parse(wrong).is_none(), "{wrong}");
         }
     }
 

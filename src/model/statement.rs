@@ -38,6 +38,8 @@ pub enum ObjectKind {
     Booking,
     /// Anything else that something happens to: an opportunity, a form that was sent in.
     Other,
+    /// A visitor who left an address or phone number in a form, by the lead id. No provider's object.
+    Lead,
 }
 
 /// One object of a provider. Compared only inside one [`Scope`].

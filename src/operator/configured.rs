@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::{self, Config};
 use crate::delivery::client::{Client, Limits};
 use crate::destinations;
-use crate::ledger::rules::{DestinationRules, Rules, SourceRules};
+use crate::ledger::rules::{DestinationRules, LeadRules, Rules, SourceRules};
 use crate::model::id::DestinationId;
 use crate::sources::{self, Source};
 
@@ -104,11 +104,18 @@ pub fn rules(config: &Config, ids: &[DestinationId]) -> Rules {
             ambiguous: delivery.ambiguous,
             filter: delivery.filter.clone().map(Arc::new),
             consent: delivery.consent,
+            consent_default: config.identity.consent_default,
             destination,
         }
     });
     let sources = config.sources.iter().map(|source| (source.name.clone(), source_rules(source.rules)));
-    Rules { sources: sources.collect(), destinations: destinations.collect() }
+    let leads = &config.leads;
+    Rules {
+        sources: sources.collect(),
+        destinations: destinations.collect(),
+        shared_emails: config.identity.shared_emails.clone(),
+        leads: LeadRules { make_leads: leads.make_leads, settle: leads.settle, most: leads.max_kept },
+    }
 }
 
 fn source_rules(rules: config::SourceRules) -> SourceRules {

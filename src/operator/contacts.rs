@@ -9,7 +9,7 @@ use super::reading::{Reading, time};
 use crate::http::admin::{OperatorError, OperatorRows};
 use crate::ledger::books::Books;
 use crate::ledger::pairing::pairing;
-use crate::model::attribution::Attribution;
+use crate::model::attribution::{Attribution, ConsentSource};
 use crate::model::contact::{Contact, SubscriptionStanding};
 use crate::model::group::{ContributedSale, Contribution};
 use crate::model::id::{ContactId, GroupId, Mode};
@@ -55,6 +55,9 @@ fn find(reading: &Reading<'_>, text: &str) -> Result<Vec<Contact>, OperatorError
             Some(Holder::Shared) => is_shared = true,
             None => {}
         }
+    }
+    if ids.is_empty() {
+        ids.extend(of_lead(reading, text)?);
     }
     let mut contacts: Vec<Contact> = Vec::new();
     for id in ids {
@@ -133,6 +136,14 @@ fn row(reading: &Reading<'_>, contact: &Contact, now: Timestamp) -> Result<Value
         "first_touch": touch(&contact.first_attribution),
         "last_touch": touch(&contact.last_attribution),
         "consent": {"analytics": consent.analytics, "ads": consent.ads, "email": consent.email},
+        "consent_said": {
+            "analytics": answer(consent.analytics, contact.consent_said_at.analytics, contact.consent_said_by.analytics),
+            "ads": answer(consent.ads, contact.consent_said_at.ads, contact.consent_said_by.ads),
+            "email": answer(consent.email, contact.consent_said_at.email, contact.consent_said_by.email),
+        },
+        // Nobody but a form has named the person.
+        "unverified": contact.unverified,
+        "touches_are_lent": contact.lent_touches,
         "lead_ids": named(IdentityKind::Lead),
         "user_ids": named(IdentityKind::User),
         "customers": named(IdentityKind::Customer),
@@ -141,6 +152,26 @@ fn row(reading: &Reading<'_>, contact: &Contact, now: Timestamp) -> Result<Value
         "phones": named(IdentityKind::Phone).len(),
         "destinations": reading.standings_of(contact.id)?,
     }))
+}
+
+/// When and how one answer to a question of consent came to us.
+fn answer(said: Option<bool>, at: Timestamp, by: ConsentSource) -> Value {
+    said.map_or(Value::Null, |said| json!({"agreed": said, "at": time(at), "by": by.name()}))
+}
+
+/// The contact that a lead alone made, which holds no identity to be found by: by the lead id, or by the address in the form.
+fn of_lead(reading: &Reading<'_>, text: &str) -> Result<Option<ContactId>, OperatorError> {
+    let books = reading.snapshot;
+    let mut lead = books.lead(text).map_err(unread)?;
+    if lead.is_none()
+        && let Some(email) = Email::parse(text)
+        && let Some(id) = books.lead_by_email(email.as_str()).map_err(unread)?
+    {
+        lead = books.lead(&id).map_err(unread)?;
+    }
+    let Some(group) = lead.and_then(|lead| lead.told) else { return Ok(None) };
+    let group = books.group(group).map_err(unread)?;
+    reading.survivor(group.and_then(|group| group.contact))
 }
 
 /// An id; some shops take addresses or phone numbers for ids, and those are not shown.

@@ -78,6 +78,7 @@ pub(super) const fn name(kind: ObjectKind) -> &'static str {
         ObjectKind::Order => "order",
         ObjectKind::Booking => "appointment",
         ObjectKind::Other => "other",
+        ObjectKind::Lead => "lead",
     }
 }
 

@@ -142,7 +142,7 @@ fn row(event: &BusinessEvent, destination: &DestinationRules, would: Would) -> V
     let earlier = delivery_of(event, destination.id);
     let id = DeliveryId { event: event.id, destination: destination.id };
     let mut row = json!({
-        "event": event.webhook.to_string(),
+        "event": event.told_by().map(|webhook| webhook.to_string()),
         "business_event": event.id.to_string(),
         "kind": event.kind.name(),
         "destination": destination.name,

@@ -104,7 +104,7 @@ impl<'a> Reading<'a> {
             "deadline": delivery.deadline.map(time),
             "reason": Value::Null,
             "last_status": delivery.last_status,
-            "event": event.webhook.to_string(),
+            "event": event.told_by().map(|webhook| webhook.to_string()),
             "transaction_id": event.transaction_id,
             "amount": amount(event.amount),
             "livemode": event.scope.mode == Mode::Live,

@@ -201,7 +201,9 @@ fn again(desk: &Desk, snapshot: &Snapshot, kept: &Refused, dry_run: bool) -> Res
         Reply::Receipt(receipt) => Some(receipt),
         Reply::Receipts(receipts) => receipts.first().copied(),
         Reply::Refused(why) => return Ok(answer(kept, "refused", Some(why))),
-        Reply::Done | Reply::Swept { .. } => return Ok(answer(kept, "refused", Some("no receipt".to_owned()))),
+        Reply::Done | Reply::Swept { .. } | Reply::Lead(_) => {
+            return Ok(answer(kept, "refused", Some("no receipt".to_owned())));
+        }
     };
     let (result, event) = match receipt {
         Some(Receipt::Stored(id, status)) => (status.name(), Some(id)),

@@ -13,7 +13,7 @@ use crate::http::admin::{OperatorError, OperatorRows};
 use crate::http::certificate::Standing;
 use crate::http::rejected::RejectedFilter;
 use crate::model::delivery::STATE_NAMES;
-use crate::model::totals::Totals;
+use crate::model::totals::{SaleShares, Totals};
 use crate::model::webhook::Status;
 use crate::store::{Page, Snapshot};
 
@@ -55,6 +55,11 @@ pub(super) fn status(desk: &Desk) -> Result<OperatorRows, OperatorError> {
         "certificate": desk.live.as_ref().and_then(|live| live.certificate()).map(|standing| certificate(&standing)),
         "store": {"data_bytes": snapshot.stored_bytes().map_err(broken)?, "file_bytes": file_bytes},
         "ga4_client_ids": {"browser": totals.ga4_with_client_id, "derived": totals.ga4_synthetic},
+        "leads": totals.leads,
+        "sales_from": {
+            "last_7_days": shares(totals.sales.within(7, desk.clock.now())),
+            "last_30_days": shares(totals.sales.within(30, desk.clock.now())),
+        },
         "at": time(desk.clock.now()),
     })))
 }
@@ -73,6 +78,11 @@ fn certificate(standing: &Standing) -> Value {
         "last_error_at": error_at.map(time),
         "next_try_at": standing.next_try_at.map(time),
     })
+}
+
+/// Of how many first sales it is known where they came from.
+fn shares(of: SaleShares) -> Value {
+    json!({"sales": of.sales, "client_id": of.client_id, "session_id": of.session_id, "utm": of.utm})
 }
 
 /// Every source that is configured or ever sent something.
@@ -125,6 +135,12 @@ fn hints(desk: &Desk, totals: &Totals) -> Vec<String> {
     if totals.webhooks == 0 {
         let source = desk.configured().sources.first().map_or("SOURCE".to_owned(), |source| source.name.clone());
         hints.push(format!("no webhook has come yet; `tallyhook send {source}` sends a signed sample"));
+    }
+    if let Some((what, was, is)) = totals.sales.dropped(desk.clock.now()) {
+        hints.push(format!(
+            "only {is} % of the sales of the last 7 days have a {what}, {was} % had one before; see whether lead.js is still on \
+             every page and the payment links still carry the lead id"
+        ));
     }
     let odd = totals.odd.within(ODD_DAYS, desk.clock.now());
     if odd > 0 {

@@ -8,6 +8,7 @@ use super::desk::{broken, unread};
 use super::objects::{MOST_OBJECTS, heard, only_named};
 use super::reading::{Reading, amount, marks, time};
 use super::reasons::Known;
+use crate::destinations::consent::current;
 use crate::http::admin::OperatorError;
 use crate::ledger::books::Books;
 use crate::ledger::pairing::{Pairing, pairing};
@@ -211,6 +212,17 @@ fn event_story(reading: &Reading<'_>, told: &Told, webhook: &Webhook) -> Result<
         })),
         "pending": pending().count(),
         "marks": marks(event),
+        "consent": consent(reading, event)?,
         "deliveries": deliveries,
     }))
+}
+
+/// What the person agrees to now, as destinations see it: the event's word and the contact's, the later first.
+fn consent(reading: &Reading<'_>, event: &BusinessEvent) -> Result<Value, OperatorError> {
+    let contact = match reading.survivor(event.contact)? {
+        Some(contact) => reading.snapshot.contact(contact).map_err(unread)?,
+        None => None,
+    };
+    let consent = current(event, contact.as_ref());
+    Ok(json!({"analytics": consent.analytics, "ads": consent.ads, "email": consent.email}))
 }

@@ -11,7 +11,7 @@ use redb::ReadableTable;
 /// Most attempts kept of one delivery; the oldest but the first give way.
 const MOST_ATTEMPTS: u32 = 50;
 
-/// Writes what one command changes. `received_at` is the time of a new webhook, for the counts.
+/// Writes what one command changes. `received_at` is the command's time, for the counts.
 pub(super) fn apply(
     tables: &mut Tables<'_>,
     numbers: &mut Numbers,
@@ -41,6 +41,8 @@ pub(super) fn apply(
     }
     totals.ga4_with_client_id += changes.client_ids.0;
     totals.ga4_synthetic += changes.client_ids.1;
+    totals.leads += changes.leads_begun;
+    totals.sales.note(changes.sales_told, received_at);
     Ok(())
 }
 
@@ -69,6 +71,15 @@ fn write(tables: &mut Tables<'_>, changes: &Changes) -> Result<(), redb::Error> 
     }
     for (identity, holder) in &changes.identities {
         tables.identities.insert(identity.key().as_str(), record::holder::encode(*holder).as_slice())?;
+    }
+    for lead in &changes.leads {
+        tables.leads.insert(lead.id.as_str(), record::lead::encode(lead).as_slice())?;
+    }
+    for (email, lead) in &changes.lead_emails {
+        match lead {
+            Some(lead) => drop(tables.lead_emails.insert(email.as_str(), lead.as_str())?),
+            None => drop(tables.lead_emails.remove(email.as_str())?),
+        }
     }
     for due in &changes.due_removed {
         tables.due.remove((due.destination.0, due.at.millis(), due.target))?;

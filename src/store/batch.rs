@@ -18,8 +18,9 @@ use crate::ledger::books::{Books, BooksError};
 use crate::ledger::intake::{Intake, Receipt};
 use crate::ledger::rules::Rules;
 use crate::ledger::workspace::{Changes, Workspace};
-use crate::ledger::{count, decide, plan, result};
+use crate::ledger::{count, decide, leads, plan, result};
 use crate::model::id::{GroupId, WebhookId};
+use crate::model::lead::LeadPost;
 use crate::model::time::Timestamp;
 use crate::model::webhook::Status;
 
@@ -77,6 +78,7 @@ impl<'txn> Batch<'txn> {
                     tables.drop_one(&mut self.numbers.totals, source, *id)?;
                 }
             }
+            Command::DropLeads(ids, before) => self.drop_leads(&ids, before)?,
             Command::Sweep(Sweep::Refused(limits)) => return self.sweep_refused(limits),
             Command::Touch => {}
             Command::Sweep(slice) => {
@@ -89,6 +91,7 @@ impl<'txn> Batch<'txn> {
                 };
             }
             Command::Settle(group) => return self.settle(group, now),
+            Command::Lead(post) => return self.take_lead(&post),
             planned => match self.plan(now, |workspace| plan_of(&planned, workspace, self.rules, &self.tables))? {
                 Ok(((), changes)) => self.apply(changes, now)?,
                 Err(Undigested(why)) => {
@@ -148,6 +151,45 @@ impl<'txn> Batch<'txn> {
         // One that can't be read is taken for a repeat, as with marks that last.
         let Ok(Some(webhook)) = self.tables.webhook(first) else { return true };
         intake.received_at < webhook.received_at.after(lives)
+    }
+
+    /// Writes down what a browser says, if it is new and there is room. Who sent it gets the same answer in any case.
+    fn take_lead(&mut self, post: &LeadPost) -> Result<Reply, StoreError> {
+        let room = self.numbers.totals.leads < self.rules.leads.most;
+        match self.plan(post.at, |workspace| leads::plan_lead(workspace, self.rules, post, room))? {
+            Ok((receipt, changes)) => {
+                self.apply(changes, post.at)?;
+                Ok(Reply::Lead(receipt))
+            }
+            Err(Undigested(why)) => {
+                tracing::error!(reason = %why, "what a browser said can't be kept");
+                Ok(Reply::Refused(why))
+            }
+        }
+    }
+
+    /// Deletes leads that have said nothing new since a moment, with the addresses that were written under them.
+    fn drop_leads(&mut self, ids: &[String], before: Timestamp) -> Result<(), StoreError> {
+        for id in ids {
+            let lead = match self.tables.lead(id) {
+                Ok(Some(lead)) if lead.last_seen_at >= before => continue,
+                Ok(lead) => lead,
+                Err(BooksError::Storage(error)) => return Err(StoreError::reading(error)),
+                // One that can't be read tells nobody anything.
+                Err(_) => None,
+            };
+            if self.tables.leads.remove(id.as_str()).map_err(StoreError::storage)?.is_some() {
+                self.numbers.totals.leads = self.numbers.totals.leads.saturating_sub(1);
+            }
+            if let Some(email) = lead.and_then(|lead| lead.person.email) {
+                let emails = &mut self.tables.lead_emails;
+                let own = emails.get(email.as_str()).map_err(StoreError::storage)?.is_some_and(|row| row.value() == id);
+                if own {
+                    emails.remove(email.as_str()).map_err(StoreError::storage)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn count_repeat(&mut self, intake: &Intake, first: WebhookId) -> Result<(), StoreError> {
@@ -270,6 +312,8 @@ fn plan_of(
         },
         Command::Intake(_)
         | Command::IntakeAll(_)
+        | Command::Lead(_)
+        | Command::DropLeads(..)
         | Command::Settle(_)
         | Command::SetStanding(..)
         | Command::Sweep(_)

@@ -5,8 +5,10 @@ use crate::ledger::result::Report;
 use crate::ledger::workspace::Target;
 use crate::model::delivery::Standing;
 use crate::model::id::{DeliveryId, DestinationId, GroupId, WebhookId};
+use crate::model::lead::{LeadPost, LeadReceipt};
 use crate::model::refused::Refused;
 use crate::model::statement::Interpreted;
+use crate::model::time::Timestamp;
 
 use super::sweep::Sweep;
 
@@ -17,6 +19,10 @@ pub enum Command {
     Intake(Box<Intake>),
     /// Write the verified webhooks of one request down, all in one transaction.
     IntakeAll(Vec<Intake>),
+    /// Write down what a browser says of its visitor.
+    Lead(Box<LeadPost>),
+    /// Delete leads, by their ids, that have said nothing new since a moment.
+    DropLeads(Vec<String>, Timestamp),
     /// Let go what of a group has waited long enough.
     Settle(GroupId),
     /// A request that its destination can't recognise as a repeat is about to begin.
@@ -54,6 +60,8 @@ pub enum Reply {
     Receipt(Receipt),
     /// What became of each of several webhooks, in their order.
     Receipts(Vec<Receipt>),
+    /// What became of what a browser said.
+    Lead(LeadReceipt),
     /// It can't be done, and why; nothing was changed.
     Refused(String),
     /// How many rows a sweep deleted, and the next slice if there may be more.

@@ -1,5 +1,5 @@
-//! What waits for the writer: webhooks and refused requests to keep, of which only so many may wait, and everything else, which
-//! is bounded by its makers.
+//! What waits for the writer: webhooks, refused requests to keep and what browsers say, of which only so many may wait, and
+//! everything else, which is bounded by its makers.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,6 +11,10 @@ use super::error::Unavailable;
 
 /// Refused requests that may wait to be kept. Anyone can send them, so they have little room, and none of the webhooks'.
 const MOST_REFUSED: usize = 64;
+/// Posts of browsers that may wait. Anyone can send them too.
+const MOST_LEADS: usize = 256;
+/// Posts of browsers that are written with each batch, however many webhooks wait.
+const SOME_LEADS: usize = 4;
 
 /// Called by the writer once, after the commit or when there will be none.
 pub(super) type Done = Box<dyn FnOnce(Result<Reply, Unavailable>) + Send>;
@@ -38,9 +42,17 @@ impl Waiting {
 struct State {
     intakes: VecDeque<Waiting>,
     others: VecDeque<Waiting>,
+    /// What browsers say: behind everything else.
+    leads: VecDeque<Waiting>,
     /// Refused requests among the others.
     refused: usize,
     closed: Option<Unavailable>,
+}
+
+impl State {
+    fn is_empty(&self) -> bool {
+        self.intakes.is_empty() && self.others.is_empty() && self.leads.is_empty()
+    }
 }
 
 /// The queue between everybody and the writer.
@@ -67,6 +79,7 @@ impl Queue {
             (Some(reason), _) => Some(reason.clone()),
             (None, Command::Intake(_)) if state.intakes.len() >= self.most_intakes => Some(Unavailable::Overloaded),
             (None, Command::KeepRefused(..)) if state.refused >= MOST_REFUSED => Some(Unavailable::Overloaded),
+            (None, Command::Lead(_)) if state.leads.len() >= MOST_LEADS => Some(Unavailable::Overloaded),
             (None, _) => None,
         };
         if let Some(reason) = refusal {
@@ -76,7 +89,11 @@ impl Queue {
         }
         let waiting = Waiting { command, done };
         state.refused += usize::from(waiting.is_refused());
-        let queue = if matches!(waiting.command, Command::Intake(_)) { &mut state.intakes } else { &mut state.others };
+        let queue = match waiting.command {
+            Command::Intake(_) => &mut state.intakes,
+            Command::Lead(_) => &mut state.leads,
+            _ => &mut state.others,
+        };
         queue.push_back(waiting);
         drop(state);
         self.news.notify_one();
@@ -97,11 +114,11 @@ impl Queue {
         self.lock().intakes.len()
     }
 
-    /// Takes up to `most` commands, webhooks and others in turn; waits for the first. Empty when closed and drained, or when
+    /// Takes up to about `most` commands, webhooks and others in turn, what browsers say last; waits for the first. Empty when closed and drained, or when
     /// nothing came for a while.
     pub(super) fn take(&self, most: usize, wait: Duration) -> Vec<Waiting> {
         let mut state = self.lock();
-        if state.intakes.is_empty() && state.others.is_empty() && state.closed.is_none() {
+        if state.is_empty() && state.closed.is_none() {
             state = self.news.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
         // Each side may fill what the other leaves free, and at least half is kept for either.
@@ -109,6 +126,8 @@ impl Queue {
         let intakes = state.intakes.len().min(most - others);
         let mut batch: Vec<Waiting> = state.intakes.drain(..intakes).collect();
         batch.extend(state.others.drain(..others));
+        let leads = state.leads.len().min(most.saturating_sub(batch.len()).max(SOME_LEADS));
+        batch.extend(state.leads.drain(..leads));
         state.refused -= batch.iter().filter(|waiting| waiting.is_refused()).count();
         batch
     }
@@ -124,6 +143,7 @@ impl Queue {
         if failed {
             dropped.extend(state.intakes.drain(..));
             dropped.extend(state.others.drain(..));
+            dropped.extend(state.leads.drain(..));
         }
         drop(state);
         self.news.notify_all();
@@ -135,6 +155,6 @@ impl Queue {
     /// Whether it is closed and nothing is left in it.
     pub(super) fn is_finished(&self) -> bool {
         let state = self.lock();
-        state.closed.is_some() && state.intakes.is_empty() && state.others.is_empty()
+        state.closed.is_some() && state.is_empty()
     }
 }

@@ -17,6 +17,7 @@ use crate::model::delivery::{Attempt, ContactSync, Standing};
 use crate::model::group::{Group, SubscriptionHistory};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, WebhookId};
 use crate::model::identity::{Holder, Identity};
+use crate::model::lead::Lead;
 use crate::model::refused::Refused;
 use crate::model::time::Timestamp;
 use crate::model::totals::Totals;
@@ -312,6 +313,27 @@ impl Snapshot {
             .map_err(|error| StoreError::storage(redb::Error::Corrupted(error.to_string())))
     }
 
+    /// The ids of leads that have said nothing new since a moment, or can't be understood; about `most`.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn leads_before(&self, before: Timestamp, most: usize) -> Result<Vec<String>, StoreError> {
+        let table = self.table(schema::LEADS)?;
+        let mut old = Vec::new();
+        for row in table.iter().map_err(StoreError::storage)? {
+            let (id, bytes) = row.map_err(StoreError::storage)?;
+            let lead = record::lead::decode(id.value(), bytes.value());
+            if lead.is_ok_and(|lead| lead.last_seen_at >= before) {
+                continue;
+            }
+            old.push(id.value().to_owned());
+            if old.len() >= most {
+                break;
+            }
+        }
+        Ok(old)
+    }
+
     /// Bytes that all tables take up in pages. Exact while a walk over them is quick; of a large store the rows are counted and
     /// their size is taken from the newest ones.
     ///
@@ -334,6 +356,8 @@ impl Snapshot {
             + table_bytes(&self.table(schema::FAILED)?)?
             + table_bytes(&self.table(schema::ATTEMPTS)?)?
             + table_bytes(&self.table(schema::REFUSED)?)?
+            + table_bytes(&self.table(schema::LEADS)?)?
+            + table_bytes(&self.table(schema::LEAD_EMAILS)?)?
             + table_bytes(&self.table(schema::REFUSED_BODIES)?)?)
     }
 }
@@ -427,6 +451,23 @@ impl Books for Snapshot {
         let table = self.table(schema::WEBHOOKS)?;
         let found = table.get(id.0).map_err(StoreError::storage)?;
         Ok(found.map(|bytes| record::webhook::decode(id, bytes.value())).transpose().map_err(StoreError::from)?)
+    }
+
+    fn has_leads(&self) -> bool {
+        self.table(schema::LEADS)
+            .and_then(|table| table.is_empty().map_err(StoreError::storage))
+            .map_or(true, |none| !none)
+    }
+
+    fn lead(&self, id: &str) -> BooksResult<Option<Lead>> {
+        let table = self.table(schema::LEADS)?;
+        let found = table.get(id).map_err(StoreError::storage)?;
+        Ok(found.map(|bytes| record::lead::decode(id, bytes.value())).transpose().map_err(StoreError::from)?)
+    }
+
+    fn lead_by_email(&self, email: &str) -> BooksResult<Option<String>> {
+        let table = self.table(schema::LEAD_EMAILS)?;
+        Ok(table.get(email).map_err(StoreError::storage)?.map(|found| found.value().to_owned()))
     }
 
     fn next_numbers(&self) -> NextNumbers {

@@ -41,6 +41,10 @@ pub(super) const FAILED: TableDefinition<'_, (u16, u64), ()> = TableDefinition::
 pub(super) const REFUSED: TableDefinition<'_, (&str, u64), Bytes> = TableDefinition::new("refused");
 /// Their raw bodies, packed by `body`.
 pub(super) const REFUSED_BODIES: TableDefinition<'_, (&str, u64), Bytes> = TableDefinition::new("refused_bodies");
+/// What browsers said, by lead id.
+pub(super) const LEADS: TableDefinition<'_, &str, Bytes> = TableDefinition::new("leads");
+/// E-mail addresses that were written into forms, with the lead id under which that was first.
+pub(super) const LEAD_EMAILS: TableDefinition<'_, &str, &str> = TableDefinition::new("lead_emails");
 /// Attempts: destination, 0 for a business event or 1 for a contact, its number, the attempt's number.
 pub(super) const ATTEMPTS: TableDefinition<'_, (u16, u8, u64, u32), Bytes> = TableDefinition::new("attempts");
 /// What a destination as a whole is doing.

@@ -1,6 +1,6 @@
 //! The tables of a write transaction, opened once: what planning reads and applying writes.
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use super::error::StoreError;
 use super::record;
@@ -12,6 +12,7 @@ use crate::model::delivery::ContactSync;
 use crate::model::group::{Group, SubscriptionHistory};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, WebhookId};
 use crate::model::identity::{Holder, Identity};
+use crate::model::lead::Lead;
 use crate::model::time::Timestamp;
 use crate::model::webhook::Webhook;
 
@@ -31,6 +32,8 @@ pub(super) struct Tables<'txn> {
     pub(super) settle: Table<'txn, (i64, u64), ()>,
     pub(super) failed: Table<'txn, (u16, u64), ()>,
     pub(super) attempts: Table<'txn, (u16, u8, u64, u32), Bytes>,
+    pub(super) leads: Table<'txn, &'static str, Bytes>,
+    pub(super) lead_emails: Table<'txn, &'static str, &'static str>,
     pub(super) standings: Table<'txn, u16, Bytes>,
     pub(super) meta: Table<'txn, &'static str, Bytes>,
     /// What the next new things are called; moved on by each command of the batch.
@@ -56,6 +59,8 @@ impl<'txn> Tables<'txn> {
                 settle: txn.open_table(schema::SETTLE)?,
                 failed: txn.open_table(schema::FAILED)?,
                 attempts: txn.open_table(schema::ATTEMPTS)?,
+                leads: txn.open_table(schema::LEADS)?,
+                lead_emails: txn.open_table(schema::LEAD_EMAILS)?,
                 standings: txn.open_table(schema::STANDINGS)?,
                 meta: txn.open_table(schema::META)?,
                 next,
@@ -121,6 +126,19 @@ impl Books for Tables<'_> {
     fn webhook(&self, id: WebhookId) -> BooksResult<Option<Webhook>> {
         let found = self.webhooks.get(id.0).map_err(StoreError::storage)?;
         Ok(found.map(|bytes| record::webhook::decode(id, bytes.value())).transpose().map_err(StoreError::from)?)
+    }
+
+    fn has_leads(&self) -> bool {
+        ReadableTableMetadata::is_empty(&self.leads).map_or(true, |none| !none)
+    }
+
+    fn lead(&self, id: &str) -> BooksResult<Option<Lead>> {
+        let found = self.leads.get(id).map_err(StoreError::storage)?;
+        Ok(found.map(|bytes| record::lead::decode(id, bytes.value())).transpose().map_err(StoreError::from)?)
+    }
+
+    fn lead_by_email(&self, email: &str) -> BooksResult<Option<String>> {
+        Ok(self.lead_emails.get(email).map_err(StoreError::storage)?.map(|found| found.value().to_owned()))
     }
 
     fn next_numbers(&self) -> NextNumbers {

@@ -87,6 +87,7 @@ fn destination(id: DestinationId, style: Style, panics_at: Option<&str>) -> Dest
         kinds: KINDS.to_vec(),
         schedule: RetrySchedule::default(),
         max_age: Duration::from_secs(7 * 86_400),
+        consent_default: Default::default(),
         ambiguous: None,
         filter: None,
         consent: Choice::default(),
@@ -107,6 +108,7 @@ fn rules_of(source: SourceRules, panics_at: Option<&str>) -> Rules {
     Rules {
         sources: [("stripe".to_owned(), source)].into(),
         destinations: vec![destination(PIXELS, Style::Event, panics_at), destination(PEOPLE, Style::Contact, None)],
+        ..Rules::default()
     }
 }
 

@@ -3,6 +3,9 @@
 use super::{Check, DAY, Form, HOUR, Key, LATER, MOMENT, Preset, SectionDefinition, Shape, Wrong, any};
 use std::time::Duration;
 
+use crate::model::identity::SharedAddresses;
+use crate::model::phone::Country;
+
 /// The case of `server.listen` in which TLS ends here.
 pub(in crate::config) const LISTEN_WITH_TLS: &str = "with TLS";
 /// The case of `server.listen` without TLS.
@@ -14,6 +17,16 @@ pub(in crate::config) static SECTIONS: &[SectionDefinition] = &[
     SectionDefinition { name: "admin", doc: "The operator's door.", keys: ADMIN },
     SectionDefinition { name: "store", doc: "Where the state is kept.", keys: STORE },
     SectionDefinition { name: "retention", doc: "How many days things are kept; 0 is for ever.", keys: RETENTION },
+    SectionDefinition {
+        name: "leads",
+        doc: "What your pages say of their visitors: POST /api/leads and GET /lead.js, which are off without origins.",
+        keys: LEADS,
+    },
+    SectionDefinition {
+        name: "identity",
+        doc: "By what people are recognised, and what they agree to.",
+        keys: IDENTITY,
+    },
     SectionDefinition {
         name: "alerting",
         doc: "How alerts are grouped, so that one trouble is one message.",
@@ -288,6 +301,125 @@ const RETENTION: &[Key] = &[
         doc: "The marks by which a repeat is known; longer than a sender can repeat (Stripe: 30 days).",
     },
 ];
+
+const LEADS: &[Key] = &[
+    Key {
+        name: "origins",
+        form: Form::Texts(ORIGIN),
+        preset: Preset::Unset("[\"https://www.example.com\"]"),
+        doc: "Whose pages may post leads: scheme and host, as browsers send it in Origin.",
+    },
+    Key {
+        name: "make_leads",
+        form: Form::Flag,
+        preset: Preset::Default("true"),
+        doc: "Whether a new address or phone number from a form makes a contact and a lead of it; false keeps only where visitors \
+              came from.",
+    },
+    Key {
+        name: "settle",
+        form: Form::Span(Duration::ZERO, DAY),
+        preset: Preset::Default("\"2m\""),
+        doc: "How long a lead waits before anybody is told; four different addresses under one lead id in that time are spam.",
+    },
+    Key {
+        name: "rate_limit",
+        form: Form::Rate,
+        preset: Preset::Default("\"60/min\""),
+        doc: "Posts from one IP address (of IPv6 from one /64).",
+    },
+    Key {
+        name: "max_per_day",
+        form: Form::Count(1, 100_000_000),
+        preset: Preset::Default("20000"),
+        doc: "Posts in a day, all together; what is more is refused.",
+    },
+    Key {
+        name: "max_kept",
+        form: Form::Count(1, 100_000_000),
+        preset: Preset::Default("100000"),
+        doc: "Leads that are kept; beyond it no new one is taken until old ones are past their time.",
+    },
+    Key {
+        name: "keep",
+        form: Form::Count(1, CENTURY_IN_DAYS),
+        preset: Preset::Default("180"),
+        doc: "Days that a lead is kept after it last said something new.",
+    },
+    Key {
+        name: "wait_for_consent",
+        form: Form::Flag,
+        preset: Preset::Default("false"),
+        doc: "Whether lead.js stores and sends nothing before the page says tallyhook.consent({analytics: true}).",
+    },
+    Key {
+        name: "cookie_days",
+        form: Form::Count(1, 400),
+        preset: Preset::Default("180"),
+        doc: "How long the cookie of lead.js lasts; browsers shorten what is longer than 400 days, Safari to 7.",
+    },
+    Key {
+        name: "address_header",
+        form: Form::Text(HEADER_NAME),
+        preset: Preset::Unset("\"X-Forwarded-For\""),
+        doc: "Behind a proxy: the header whose last address is the visitor's. Only when every request comes through it.",
+    },
+];
+
+/// The value of `Origin` (RFC 6454): scheme, host, and a port that is not the usual one.
+const ORIGIN: Check = |text| {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_host = |host: &str| {
+        !host.is_empty()
+            && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']'))
+    };
+    match rest {
+        Some(host) if is_host(host) => Ok(()),
+        Some(host) if host.strip_suffix('/').is_some_and(is_host) => {
+            Err(Wrong::new("ends in a slash, which no browser sends").but("leave it out"))
+        }
+        _ => Err(Wrong::new("is not an origin").but("write it like \"https://www.example.com\", without a path")),
+    }
+};
+
+/// The name of a header field (RFC 9110, token).
+const HEADER_NAME: Check = |text| {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if text.bytes().all(is_token) { Ok(()) } else { Err(Wrong::new("can't be the name of a header")) }
+};
+
+const IDENTITY: &[Key] = &[
+    Key {
+        name: "shared_emails",
+        form: Form::Texts(SHARED_EMAIL),
+        preset: Preset::Unset("[\"info@*\", \"office@example.com\"]"),
+        doc: "Addresses that several people read: what is bought with one is told under it, but it makes nobody the same person. \
+              * stands for everything on one side of the @.",
+    },
+    Key {
+        name: "default_country",
+        form: Form::Word("country (two letters, ISO 3166)", Country::names),
+        preset: Preset::Unset("\"DE\""),
+        doc: "Where phone numbers without a country code are from; without it they recognise nobody.",
+    },
+    Key {
+        name: "consent_default",
+        form: Form::Table(CONSENT_DEFAULT),
+        preset: Preset::Unset(""),
+        doc: "What a person agrees to of whom nobody said it; what is not given stays unknown.",
+    },
+];
+
+const CONSENT_DEFAULT: &[Key] = &[
+    Key { name: "analytics", form: Form::Flag, preset: Preset::Unset("true"), doc: "Being measured (GA4)." },
+    Key { name: "ads", form: Form::Flag, preset: Preset::Unset("false"), doc: "Data used for advertising." },
+    Key { name: "email", form: Form::Flag, preset: Preset::Unset("false"), doc: "Marketing by e-mail." },
+];
+
+const SHARED_EMAIL: Check = |text| match SharedAddresses::parse(text) {
+    Some(_) => Ok(()),
+    None => Err(Wrong::new("is neither an address nor one with * for all of one side").but("write it like \"info@*\"")),
+};
 
 const ALERTING: &[Key] = &[
     Key {

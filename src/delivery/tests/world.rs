@@ -270,6 +270,7 @@ impl World {
             )]
             .into(),
             destinations: self.specs.iter().zip(&opened.destinations).map(|(spec, id)| spec.rules(*id)).collect(),
+            ..Rules::default()
         };
         let listens = Arc::new(Listens { engine: RwLock::default(), notices: Arc::clone(&self.notices) });
         let told: Arc<dyn Listener> = listens.clone();
@@ -554,6 +555,7 @@ impl Spec {
             kinds: vec![EventKind::Purchase, EventKind::PaymentFailed],
             schedule: self.schedule.clone(),
             max_age: self.max_age,
+            consent_default: Default::default(),
             ambiguous: self.ambiguous,
             filter: None,
             consent: Choice::default(),

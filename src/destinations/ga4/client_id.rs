@@ -5,34 +5,8 @@ use sha2::{Digest, Sha256};
 use super::super::personal;
 use crate::model::business_event::BusinessEvent;
 use crate::model::contact::Contact;
+pub use crate::model::ga_cookie::client_id as accepted;
 use crate::model::identity::IdentityKind;
-
-/// The client id in a text, none when it is none: `1234567890.1747132561`, or the whole `_ga` cookie that holds one
-/// (`GA1.1.1234567890.1747132561`). An e-mail address, a `cus_…` or `deleted` is none.
-pub fn accepted(text: &str) -> Option<String> {
-    let parts: Vec<&str> = text.trim().split('.').collect();
-    let pair = match parts.as_slice() {
-        [random, time] => [*random, *time],
-        [version, depth, random, time] if is_cookie_version(version) && is_cookie_depth(depth) => [*random, *time],
-        _ => return None,
-    };
-    let positive = |part: &str| {
-        (1..=20).contains(&part.len())
-            && part.bytes().all(|byte| byte.is_ascii_digit())
-            && part.bytes().any(|byte| byte != b'0')
-    };
-    pair.iter().all(|part| positive(part)).then(|| pair.join("."))
-}
-
-fn is_cookie_version(text: &str) -> bool {
-    text.strip_prefix("GA").is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// Depth of the domain, with the depth of the path behind a hyphen: `1`, `2-2`.
-fn is_cookie_depth(text: &str) -> bool {
-    !text.is_empty()
-        && text.split('-').all(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
-}
 
 /// The browser's id: the event's own, else the contact's last, else its first.
 pub fn known(event: &BusinessEvent, contact: Option<&Contact>) -> Option<String> {

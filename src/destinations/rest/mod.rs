@@ -14,8 +14,8 @@ use super::{
 use crate::model::business_event::{BusinessEvent, EventKind};
 use crate::model::contact::Contact;
 use crate::model::delivery::{AmbiguousPolicy, Outcome, Rule};
-use crate::model::money::Currency;
 use crate::model::identity::IdentityKind;
+use crate::model::money::Currency;
 use crate::model::rate::RateLimit;
 use crate::model::secret::Secret;
 

@@ -12,8 +12,10 @@ use crate::model::delivery::{Attempt, ContactSync, State};
 use crate::model::group::{Group, SubscriptionHistory};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, WebhookId};
 use crate::model::identity::{Holder, Identity};
+use crate::model::lead::Lead;
 use crate::model::money::Sums;
 use crate::model::time::Timestamp;
+use crate::model::totals::SaleShares;
 use crate::model::webhook::Webhook;
 
 /// The whole books.
@@ -27,6 +29,9 @@ pub struct Memory {
     pub subscriptions: BTreeMap<String, SubscriptionHistory>,
     pub links: BTreeMap<String, GroupId>,
     pub identities: BTreeMap<String, Holder>,
+    pub leads: BTreeMap<String, Lead>,
+    pub lead_emails: BTreeMap<String, String>,
+    pub sales_told: SaleShares,
     pub attempts: Vec<(DestinationId, Target, Attempt)>,
     pub due: BTreeSet<Due>,
     pub settle: BTreeSet<(Timestamp, GroupId)>,
@@ -48,6 +53,9 @@ impl Memory {
             subscriptions: BTreeMap::new(),
             links: BTreeMap::new(),
             identities: BTreeMap::new(),
+            leads: BTreeMap::new(),
+            lead_emails: BTreeMap::new(),
+            sales_told: SaleShares::default(),
             attempts: Vec::new(),
             due: BTreeSet::new(),
             settle: BTreeSet::new(),
@@ -80,6 +88,14 @@ impl Memory {
         self.subscriptions.extend(changes.subscriptions);
         self.links.extend(changes.links);
         self.identities.extend(changes.identities.into_iter().map(|(identity, holder)| (identity.key(), holder)));
+        self.leads.extend(changes.leads.into_iter().map(|lead| (lead.id.clone(), lead)));
+        for (email, lead) in changes.lead_emails {
+            match lead {
+                Some(lead) => self.lead_emails.insert(email, lead),
+                None => self.lead_emails.remove(&email),
+            };
+        }
+        self.sales_told.add(changes.sales_told);
         self.attempts.extend(changes.attempts);
         take(&mut self.due, changes.due_removed);
         put(&mut self.due, changes.due_added);
@@ -304,6 +320,18 @@ impl Books for Memory {
 
     fn webhook(&self, id: WebhookId) -> BooksResult<Option<Webhook>> {
         Ok(self.webhooks.get(&id).cloned())
+    }
+
+    fn has_leads(&self) -> bool {
+        !self.leads.is_empty()
+    }
+
+    fn lead(&self, id: &str) -> BooksResult<Option<Lead>> {
+        Ok(self.leads.get(id).cloned())
+    }
+
+    fn lead_by_email(&self, email: &str) -> BooksResult<Option<String>> {
+        Ok(self.lead_emails.get(email).cloned())
     }
 
     fn next_numbers(&self) -> NextNumbers {

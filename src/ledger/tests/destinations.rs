@@ -53,11 +53,11 @@ impl Destination for Fake {
     }
 
     fn default_events(&self) -> &'static [EventKind] {
-        use EventKind::{PaymentFailed, Purchase, Refund, RefundFailed, Renewal, TrialStarted};
+        use EventKind::{Lead, PaymentFailed, Purchase, Refund, RefundFailed, Renewal, TrialStarted};
         match self.0 {
-            Like::Analytics => &[Purchase, Renewal, Refund, PaymentFailed],
-            Like::Crm => &[Purchase, Renewal, Refund, RefundFailed, PaymentFailed, TrialStarted],
-            Like::Mail => &[Purchase, Renewal],
+            Like::Analytics => &[Purchase, Renewal, Refund, PaymentFailed, Lead],
+            Like::Crm => &[Purchase, Renewal, Refund, RefundFailed, PaymentFailed, TrialStarted, Lead],
+            Like::Mail => &[Purchase, Renewal, Lead],
         }
     }
 
@@ -69,6 +69,9 @@ impl Destination for Fake {
             Like::Crm if contact.is_none() => Admission::Suppress(Rule::NoContact),
             Like::Crm => Admission::Send,
             Like::Mail if consent.email == Some(false) => Admission::Suppress(Rule::NoConsent),
+            Like::Mail if event.kind == EventKind::Lead && consent.email != Some(true) => {
+                Admission::Suppress(Rule::NoConsent)
+            }
             Like::Mail if contact.is_none_or(|contact| contact.person.email.is_none()) => {
                 Admission::Wait { at_most: Duration::from_secs(30 * 86_400), then: Rule::NoEmail }
             }
@@ -122,6 +125,7 @@ fn rules_of(id: DestinationId, name: &str, like: Like) -> DestinationRules {
         destination: Arc::new(destination),
         schedule: RetrySchedule::default(),
         max_age: Duration::from_secs(7 * 86_400),
+        consent_default: Default::default(),
         ambiguous: None,
         filter: None,
         consent: Choice::default(),

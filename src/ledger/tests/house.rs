@@ -10,14 +10,16 @@ use crate::ledger::intake::{Intake, Receipt};
 use crate::ledger::result::Report;
 use crate::ledger::rules::Rules;
 use crate::ledger::workspace::{Due, Notice, Target, Workspace};
-use crate::ledger::{count, plan, result};
+use crate::ledger::{count, leads, plan, result};
+use crate::model::attribution::{Attribution, Consent};
 use crate::model::business_event::{BusinessEvent, EventKind};
 use crate::model::contact::Contact;
 use crate::model::delivery::{Attempt, Delivery, Outcome, State};
 use crate::model::envelope::Envelope;
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId};
 use crate::model::identity::{Holder, Identity};
-use crate::model::statement::{Interpreted, Meaning};
+use crate::model::lead::{LeadPost, LeadReceipt};
+use crate::model::statement::{Interpreted, Meaning, Person};
 use crate::model::time::Timestamp;
 
 /// When the tests begin: 2023-11-14T22:13:20Z.
@@ -65,6 +67,20 @@ impl House {
             packed_body: Vec::new(),
         };
         self.run(|workspace, rules| count::plan_intake(workspace, rules, &intake)).unwrap()
+    }
+
+    /// A browser says something now.
+    pub fn post(&mut self, lead_id: &str, say: impl FnOnce(&mut LeadPost)) -> LeadReceipt {
+        let mut post = LeadPost {
+            lead_id: lead_id.into(),
+            at: self.now,
+            first: Attribution::default(),
+            last: Attribution::default(),
+            consent: Consent::default(),
+            person: Person::default(),
+        };
+        say(&mut post);
+        self.run(|workspace, rules| leads::plan_lead(workspace, rules, &post, true)).unwrap()
     }
 
     pub fn take_all<'e>(&mut self, events: impl IntoIterator<Item = &'e Event>) {

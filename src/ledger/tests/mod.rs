@@ -9,6 +9,7 @@ mod decisions;
 mod destinations;
 mod filters;
 mod house;
+mod leads;
 mod likeness;
 mod orders;
 mod people;

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::attribution::{Attribution, Consent};
+use crate::model::attribution::{Attribution, Consent, ConsentSource, ConsentSources};
 use crate::model::time::Timestamp;
 
+use super::codes::Code;
 use super::{Fault, owned};
 
 /// An [`Attribution`].
@@ -117,4 +118,18 @@ pub(super) fn consent_from_code(code: u8) -> Result<Consent, Fault> {
         return Err(unknown);
     }
     Ok(Consent { analytics: said(0)?, ads: said(2)?, email: said(4)? })
+}
+
+/// [`ConsentSources`] in one byte, two bits a purpose like [`consent_code`].
+pub(super) fn sources_code(sources: ConsentSources) -> u8 {
+    sources.analytics.code() | sources.ads.code() << 2 | sources.email.code() << 4
+}
+
+/// Reads what [`sources_code`] wrote.
+pub(super) fn sources_from_code(code: u8) -> Result<ConsentSources, Fault> {
+    let source = |at: u8| ConsentSource::from_code(code >> at & 0b11);
+    if code >> 6 != 0 {
+        return Err(Fault::UnknownCode { what: "source of consent", code });
+    }
+    Ok(ConsentSources { analytics: source(0)?, ads: source(2)?, email: source(4)? })
 }

@@ -1,5 +1,6 @@
 //! The numbers that stand for plain choices on disk. A number, once released, keeps its meaning for ever.
 
+use crate::model::attribution::ConsentSource;
 use crate::model::booking::BookingStatus;
 use crate::model::business_event::Mark;
 use crate::model::delivery::{FailureClass, Rule};
@@ -46,7 +47,7 @@ codes! {
     Status, "status of a webhook": Accepted = 0, Ignored = 1, Unreadable = 2;
     ObjectKind, "kind of object":
         Session = 0, Invoice = 1, Intent = 2, Charge = 3, Refund = 4, Dispute = 5, Subscription = 6, Customer = 7,
-        Order = 8, Booking = 9, Other = 10;
+        Order = 8, Booking = 9, Other = 10, Lead = 11;
     Billing, "reason for an invoice":
         SubscriptionStart = 0, SubscriptionCycle = 1, SubscriptionUpdate = 2, SubscriptionOther = 3, Manual = 4;
     SubscriptionStatus, "status of a subscription":
@@ -63,5 +64,6 @@ codes! {
         Rejected = 0, AttemptsUsedUp = 1, DeadlinePassed = 2, DestinationUnavailable = 3, Invalid = 4, Ambiguous = 5;
     Mark, "remark":
         ByLikeness = 0, Upgrade = 1, Unmatched = 2, Capped = 3, ToldTwice = 4, ChangedAfterSent = 5,
-        Absorbed = 6, HeldBack = 7;
+        Absorbed = 6, HeldBack = 7, LentTouches = 8, ConsentByDefault = 9;
+    ConsentSource, "source of consent": Sender = 0, Browser = 1;
 }

@@ -9,7 +9,7 @@ use crate::model::identity::{Identity, IdentityKind};
 use crate::model::money::{Money, Sums};
 use crate::model::time::Timestamp;
 
-use super::attribution::{AttributionV1, consent_code, consent_from_code};
+use super::attribution::{AttributionV1, consent_code, consent_from_code, sources_code, sources_from_code};
 use super::codes::Code;
 use super::life::StandingV1;
 use super::money::MoneyV1;
@@ -47,6 +47,9 @@ struct ContactV1<'a> {
     consent: u8,
     /// Analytics, ads, e-mail.
     consent_said_at: [i64; 3],
+    consent_said_by: u8,
+    /// 1: made by a lead alone; 2: its touches are lent.
+    flags: u8,
     totals: Vec<MoneyV1>,
     purchases: u32,
     renewals: u32,
@@ -114,6 +117,8 @@ pub fn encode(contact: &Contact) -> Vec<u8> {
             contact.consent_said_at.ads.millis(),
             contact.consent_said_at.email.millis(),
         ],
+        consent_said_by: sources_code(contact.consent_said_by),
+        flags: u8::from(contact.unverified) | u8::from(contact.lent_touches) << 1,
         totals: contact.totals.iter().map(MoneyV1::of).collect(),
         purchases: contact.purchases,
         renewals: contact.renewals,
@@ -153,6 +158,12 @@ pub fn decode(id: ContactId, bytes: &[u8]) -> Result<Contact, RecordError> {
             consent_said_at: {
                 let [analytics, ads, email] = v1.consent_said_at.map(Timestamp::from_millis);
                 ConsentTimes { analytics, ads, email }
+            },
+            consent_said_by: sources_from_code(v1.consent_said_by)?,
+            unverified: v1.flags & 1 != 0,
+            lent_touches: match v1.flags {
+                0..=3 => v1.flags & 2 != 0,
+                code => return Err(Fault::UnknownCode { what: "mark of a contact", code }),
             },
             totals: Sums::from_amounts(totals),
             purchases: v1.purchases,

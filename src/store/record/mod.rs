@@ -21,6 +21,7 @@ pub mod group;
 mod happenings;
 pub mod holder;
 mod kind;
+pub mod lead;
 mod life;
 mod money;
 mod object;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::id::{DestinationId, WebhookId};
 use crate::model::time::Timestamp;
-use crate::model::totals::{OddTotals, SourceTotals, Totals};
+use crate::model::totals::{OddTotals, SaleShares, SaleTotals, SourceTotals, Totals};
 
 use super::{Record, RecordError, read, write};
 
@@ -29,6 +29,9 @@ struct TotalsV1<'a> {
     ga4_synthetic: u64,
     odd_by_day: Vec<(i64, u64)>,
     last_odd: Option<u64>,
+    leads: u64,
+    /// By day: sales, those with a client id, with a session id, with UTM.
+    sales_by_day: Vec<(i64, [u64; 4])>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,6 +73,13 @@ pub fn encode(totals: &Totals) -> Vec<u8> {
         ga4_synthetic: totals.ga4_synthetic,
         odd_by_day: totals.odd.by_day.iter().map(|(day, count)| (*day, *count)).collect(),
         last_odd: totals.odd.last.map(|id| id.0),
+        leads: totals.leads,
+        sales_by_day: totals
+            .sales
+            .by_day
+            .iter()
+            .map(|(day, shares)| (*day, [shares.sales, shares.client_id, shares.session_id, shares.utm]))
+            .collect(),
     }))
 }
 
@@ -98,6 +108,16 @@ pub fn decode(bytes: &[u8]) -> Result<Totals, RecordError> {
             ga4_with_client_id: v1.ga4_with_client_id,
             ga4_synthetic: v1.ga4_synthetic,
             odd: OddTotals { by_day: v1.odd_by_day.into_iter().collect(), last: v1.last_odd.map(WebhookId) },
+            leads: v1.leads,
+            sales: SaleTotals {
+                by_day: v1
+                    .sales_by_day
+                    .into_iter()
+                    .map(|(day, [sales, client_id, session_id, utm])| {
+                        (day, SaleShares { sales, client_id, session_id, utm })
+                    })
+                    .collect(),
+            },
         })
     })
 }

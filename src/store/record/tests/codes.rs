@@ -2,6 +2,7 @@
 
 use super::super::codes::Code;
 use super::super::kind::KindV1;
+use crate::model::attribution::ConsentSource;
 use crate::model::booking::BookingStatus;
 use crate::model::business_event::Mark;
 use crate::model::delivery::{FailureClass, Rule};
@@ -25,7 +26,7 @@ fn every_number_keeps_its_meaning() {
     assert_eq!(in_order(|status: Status| status.name().into()), "accepted ignored unreadable");
     assert_eq!(
         in_order(|kind: ObjectKind| format!("{kind:?}")),
-        "Session Invoice Intent Charge Refund Dispute Subscription Customer Order Booking Other"
+        "Session Invoice Intent Charge Refund Dispute Subscription Customer Order Booking Other Lead"
     );
     assert_eq!(in_order(|status: BookingStatus| status.name().into()), "booked removed cancelled missed attended");
     assert_eq!(
@@ -51,8 +52,10 @@ fn every_number_keeps_its_meaning() {
     );
     assert_eq!(
         in_order(|mark: Mark| mark.name().into()),
-        "by_likeness upgrade unmatched capped told_twice changed_after_sent absorbed held_back"
+        "by_likeness upgrade unmatched capped told_twice changed_after_sent absorbed held_back lent_touches \
+         consent_by_default"
     );
+    assert_eq!(in_order(|source: ConsentSource| source.name().into()), "sender browser");
 }
 
 #[test]

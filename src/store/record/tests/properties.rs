@@ -38,6 +38,9 @@ fn decode_as_everything(bytes: &[u8]) {
     if let Ok(totals) = totals::decode(bytes) {
         assert_eq!(totals::decode(&totals::encode(&totals)), Ok(totals));
     }
+    if let Ok(said) = lead::decode("lead_1", bytes) {
+        assert_eq!(lead::decode("lead_1", &lead::encode(&said)), Ok(said));
+    }
     if let Ok(kept) = refused::decode("shop", 1, bytes) {
         assert_eq!(refused::decode("shop", 1, &refused::encode(&kept)), Ok(kept));
     }
@@ -49,6 +52,11 @@ proptest! {
     #[test]
     fn every_webhook_comes_back_as_it_was(webhook in strategies::webhook()) {
         prop_assert_eq!(webhook::decode(webhook.id, &webhook::encode(&webhook)), Ok(webhook));
+    }
+
+    #[test]
+    fn every_lead_comes_back_as_it_was(said in strategies::lead()) {
+        prop_assert_eq!(lead::decode(&said.id, &lead::encode(&said)), Ok(said));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::attribution::{Attribution, Consent};
+use crate::model::attribution::{Attribution, Consent, ConsentSource, ConsentSources};
 use crate::model::booking::{BookingState, BookingStatus, ToldBooking};
 use crate::model::breaker::{Breaker, Open};
 use crate::model::business_event::{
@@ -20,6 +20,7 @@ use crate::model::group::{
 };
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, Mode, Scope, WebhookId};
 use crate::model::identity::{Email, Identity, IdentityKind, Phone};
+use crate::model::lead::Lead;
 use crate::model::money::{Money, Sums};
 use crate::model::refused::Refused;
 use crate::model::statement::{
@@ -30,7 +31,7 @@ use crate::model::subscription::{
     SubscriptionChange, SubscriptionStart, SubscriptionState, SubscriptionStatus, SubscriptionTerms, ToldChange,
 };
 use crate::model::time::Timestamp;
-use crate::model::totals::{OddTotals, SourceTotals, Totals};
+use crate::model::totals::{OddTotals, SaleShares, SaleTotals, SourceTotals, Totals};
 use crate::model::webhook::{Status, Webhook};
 
 fn at(millis: i64) -> Timestamp {
@@ -395,6 +396,9 @@ pub(super) fn full_contact() -> Contact {
         last_attribution: Attribution { client_id: some("9.9"), ..Attribution::default() },
         consent: CONSENT,
         consent_said_at: ConsentTimes { analytics: at(5), ads: at(6), email: at(7) },
+        consent_said_by: ConsentSources { ads: ConsentSource::Browser, ..ConsentSources::default() },
+        unverified: true,
+        lent_touches: true,
         totals: Sums::from_amounts([money(9900, "eur"), money(0, "usd")]),
         purchases: 1,
         renewals: 2,
@@ -486,6 +490,10 @@ pub(super) fn full_totals() -> Totals {
         ga4_with_client_id: 5,
         ga4_synthetic: 6,
         odd: OddTotals { by_day: BTreeMap::from([(14_373, 9)]), last: Some(WebhookId(17)) },
+        leads: 7,
+        sales: SaleTotals {
+            by_day: BTreeMap::from([(14_373, SaleShares { sales: 4, client_id: 3, session_id: 2, utm: 1 })]),
+        },
     }
 }
 
@@ -500,4 +508,23 @@ pub(super) fn refused() -> Refused {
         envelope: Envelope { headers: vec![("s".into(), b"\xff1".to_vec())], event: Some("v".into()) },
         body_bytes: 2048,
     }
+}
+
+pub(super) fn full_lead() -> Lead {
+    Lead {
+        id: "lead_1".into(),
+        first_seen_at: at(1),
+        last_seen_at: at(2),
+        first: attribution(),
+        last: Attribution { client_id: some("9.9"), ..Attribution::default() },
+        consent: CONSENT,
+        consent_said_at: ConsentTimes { analytics: at(5), ads: at(6), email: at(7) },
+        person: person(),
+        addresses: 1,
+        told: Some(GroupId(3)),
+    }
+}
+
+pub(super) fn bare_lead() -> Lead {
+    Lead::new("lead_2".into(), at(1))
 }

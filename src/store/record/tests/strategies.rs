@@ -5,7 +5,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::model::attribution::{Attribution, Consent};
+use crate::model::attribution::{Attribution, Consent, ConsentSource, ConsentSources};
 use crate::model::booking::{BookingState, BookingStatus, ToldBooking};
 use crate::model::breaker::{Breaker, Open};
 use crate::model::business_event::{
@@ -23,6 +23,7 @@ use crate::model::group::{
 };
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, Mode, Scope, WebhookId};
 use crate::model::identity::{Email, Holder, Identity, IdentityKind, Phone};
+use crate::model::lead::Lead;
 use crate::model::money::{Money, Sums};
 use crate::model::statement::{
     Billing, Details, DisputeState, FailedAttempt, Happening, Item, ObjectKind, ObjectRef, ObjectState, Paid, Person,
@@ -32,7 +33,7 @@ use crate::model::subscription::{
     SubscriptionChange, SubscriptionStart, SubscriptionState, SubscriptionStatus, SubscriptionTerms, ToldChange,
 };
 use crate::model::time::Timestamp;
-use crate::model::totals::{OddTotals, SourceTotals, Totals};
+use crate::model::totals::{OddTotals, SaleShares, SaleTotals, SourceTotals, Totals};
 use crate::model::webhook::{Status, Webhook};
 
 fn text() -> impl Strategy<Value = String> {
@@ -341,6 +342,8 @@ fn event_facts() -> BoxedStrategy<EventFacts> {
         Mark::ChangedAfterSent,
         Mark::Absorbed,
         Mark::HeldBack,
+        Mark::LentTouches,
+        Mark::ConsentByDefault,
     ];
     let said = (details(), [maybe(), maybe(), maybe(), maybe(), maybe(), maybe()], attribution(), consent());
     let subscription = (text(), terms(), changes()).prop_map(|(id, terms, changes)| SubscriptionFacts {
@@ -501,7 +504,9 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
         amount: SaleAmount(amount),
     });
     let who = (any::<u64>(), mode(), of(any::<u64>()), vec(identity, 0..3), person());
-    let said = ([maybe(), maybe()], touches, consent(), [at(), at(), at(), at(), at(), at(), at()]);
+    let source = select(vec![ConsentSource::Sender, ConsentSource::Browser]);
+    let of_leads = (source, any::<bool>(), any::<bool>());
+    let said = ([maybe(), maybe()], touches, consent(), [at(), at(), at(), at(), at(), at(), at()], of_leads);
     let subscriptions = (any::<[u32; 2]>(), of(at()), of(at()), of(standing_of_subscription())).prop_map(
         |([running, ended], first_started_at, last_ended_at, newest)| Subscriptions {
             running,
@@ -520,6 +525,7 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
                 touches,
                 consent,
                 [email, phone, name, tier, analytics, ads, mail],
+                (source, unverified, lent_touches),
             ) = said;
             let (totals, counts, customer_since, last_sale, subscriptions, lead_since) = bought;
             let [purchases, renewals, refunds, disputes_lost] = counts;
@@ -537,6 +543,9 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
                 last_attribution: touches.1,
                 consent,
                 consent_said_at: ConsentTimes { analytics, ads, email: mail },
+                consent_said_by: ConsentSources::all(source),
+                unverified,
+                lent_touches,
                 totals: Sums::from_amounts(totals),
                 purchases,
                 renewals,
@@ -621,14 +630,49 @@ pub(super) fn totals() -> impl Strategy<Value = Totals> {
     let odd = (btree_map(any::<i64>(), any::<u64>(), 0..3), of(any::<u64>().prop_map(WebhookId)))
         .prop_map(|(by_day, last)| OddTotals { by_day, last });
     let destinations = btree_map(any::<u16>().prop_map(DestinationId), any::<[u64; 5]>(), 0..3);
-    (any::<[u64; 3]>(), btree_map(text(), source, 0..3), destinations, odd).prop_map(
-        |([webhooks, ga4_with_client_id, ga4_synthetic], sources, destinations, odd)| Totals {
+    let shares = any::<[u64; 4]>().prop_map(|[sales, client_id, session_id, utm]| SaleShares {
+        sales,
+        client_id,
+        session_id,
+        utm,
+    });
+    let sales = btree_map(any::<i64>(), shares, 0..3);
+    (any::<[u64; 4]>(), btree_map(text(), source, 0..3), destinations, odd, sales).prop_map(
+        |([webhooks, ga4_with_client_id, ga4_synthetic, leads], sources, destinations, odd, by_day)| Totals {
             webhooks,
             sources,
             destinations,
             ga4_with_client_id,
             ga4_synthetic,
             odd,
+            leads,
+            sales: SaleTotals { by_day },
+        },
+    )
+}
+
+pub(super) fn lead() -> impl Strategy<Value = Lead> {
+    let touches = (attribution(), of(attribution())).prop_map(|(first, last)| (first.clone(), last.unwrap_or(first)));
+    (text(), [at(), at(), at(), at(), at()], touches, consent(), person(), any::<u8>(), of(any::<u64>())).prop_map(
+        |(
+            id,
+            [first_seen_at, last_seen_at, analytics, ads, email],
+            (first, last),
+            consent,
+            person,
+            addresses,
+            told,
+        )| Lead {
+            id,
+            first_seen_at,
+            last_seen_at,
+            first,
+            last,
+            consent,
+            consent_said_at: ConsentTimes { analytics, ads, email },
+            person,
+            addresses,
+            told: told.map(GroupId),
         },
     )
 }

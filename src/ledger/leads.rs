@@ -1,0 +1,264 @@
+//! What browsers say of their visitors.
+//!
+//! Anyone can post it, so it is believed only as far as it can do no harm:
+//!
+//! - It gives attribution and consent to its lead id, and so to the one contact that claims that id through a sender we trust.
+//! - It never merges people and never changes a name, an address or a stage of anybody. An address that somebody is known by
+//!   already gets, at most, its touches lent: as long as nothing better is known, and marked so.
+//! - An address or phone number that nobody is known by makes a contact that is *unverified*, holds no identity and joins
+//!   nobody, and one business event, `lead`. Both wait a while before anybody is told: a lead id under which ever other addresses
+//!   come is somebody trying, and nobody hears of it.
+//! - When a trusted sender names the same address, the person takes that contact over with what destinations know of it, so that
+//!   a CRM does not get a second record.
+
+use super::books::BooksResult;
+use super::contacts;
+use super::fold;
+use super::merging::{is_somebody, merge_contacts};
+use super::occasion::{Occasion, Wait};
+use super::people::holds;
+use super::plan;
+use super::release;
+use super::rules::Rules;
+use super::workspace::Workspace;
+use crate::model::business_event::{BusinessEvent, EventFacts, EventKind, Subject};
+use crate::model::contact::Contact;
+use crate::model::id::{BusinessEventId, ContactId, GroupId, Mode, Scope, WebhookId};
+use crate::model::identity::{Holder, Identity, IdentityKind};
+use crate::model::lead::{Lead, LeadPost, LeadReceipt};
+use crate::model::statement::{ObjectKind, ObjectRef, Person};
+
+/// The scope of what browsers say.
+fn scope() -> Scope {
+    Scope { provider: "lead".to_owned(), account: None, mode: Mode::Live }
+}
+
+fn live(kind: IdentityKind, value: &str) -> Identity {
+    Identity { mode: Mode::Live, kind, value: value.to_owned() }
+}
+
+/// Plans what a browser's word does. `room` says whether one more lead may be kept.
+///
+/// # Errors
+/// When the books can't be read.
+pub fn plan_lead(
+    workspace: &mut Workspace<'_>,
+    rules: &Rules,
+    post: &LeadPost,
+    room: bool,
+) -> BooksResult<LeadReceipt> {
+    let known = workspace.lead(&post.lead_id)?;
+    let is_new = known.is_none();
+    if is_new && !room {
+        return Ok(LeadReceipt::Full);
+    }
+    let mut lead = known.unwrap_or_else(|| Lead::new(post.lead_id.clone(), post.at));
+    let waits = match lead.told {
+        Some(group) => workspace.exact_group(group)?.settle_at.is_some(),
+        None => true,
+    };
+    let mut post = post.clone();
+    if !waits {
+        // Others were told of the person under this id; what is written into another form is not theirs to hear.
+        post.person = Person::default();
+    }
+    let before = lead.person.email.clone();
+    let learned = lead.learn(&post);
+    if !learned.anything {
+        return Ok(LeadReceipt::Known);
+    }
+    lend_to_claimants(workspace, &lead)?;
+    if learned.address {
+        index(workspace, &lead, before.as_ref().map(|email| email.as_str()))?;
+        match lead.told {
+            Some(group) => rewrite(workspace, group, &lead)?,
+            None if !lead.is_spoiled() && rules.leads.make_leads => lead.told = tell(workspace, rules, &lead)?,
+            None => {}
+        }
+    } else if let Some(group) = lead.told {
+        refresh(workspace, group, &lead)?;
+    }
+    workspace.put_lead(lead, is_new);
+    Ok(LeadReceipt::Stored)
+}
+
+/// The contacts that claim the lead id get what browsers said under it.
+fn lend_to_claimants(workspace: &mut Workspace<'_>, lead: &Lead) -> BooksResult<()> {
+    for mode in [Mode::Live, Mode::Test] {
+        let identity = Identity { mode, kind: IdentityKind::Lead, value: lead.id.clone() };
+        if let Some(Holder::Contact(holder)) = workspace.holder(&identity)? {
+            contacts::learn_lead(workspace.contact_mut(holder)?, lead);
+        }
+    }
+    let Some(email) = lead.person.email.as_ref().filter(|_| !lead.is_spoiled()) else { return Ok(()) };
+    for mode in [Mode::Live, Mode::Test] {
+        let identity = Identity { mode, kind: IdentityKind::Email, value: email.as_str().to_owned() };
+        if let Some(Holder::Contact(holder)) = workspace.holder(&identity)? {
+            contacts::borrow_touches(workspace.contact_mut(holder)?, &lead.first, &lead.last);
+        }
+    }
+    Ok(())
+}
+
+/// Notes under which lead id an address was first written into a form; of an id that stands for nobody, nothing.
+fn index(workspace: &mut Workspace<'_>, lead: &Lead, before: Option<&str>) -> BooksResult<()> {
+    if let Some(before) = before
+        && workspace.lead_of_email(before)?.as_deref() == Some(lead.id.as_str())
+    {
+        workspace.put_lead_email(before.to_owned(), None);
+    }
+    if let Some(email) = lead.person.email.as_ref().filter(|_| !lead.is_spoiled())
+        && workspace.lead_of_email(email.as_str())?.is_none()
+    {
+        workspace.put_lead_email(email.as_str().to_owned(), Some(lead.id.clone()));
+    }
+    Ok(())
+}
+
+/// Begins a contact and a business event for an address or phone number that nobody is known by. None when somebody is.
+fn tell(workspace: &mut Workspace<'_>, rules: &Rules, lead: &Lead) -> BooksResult<Option<GroupId>> {
+    let lead_id = live(IdentityKind::Lead, &lead.id);
+    let mut known = match workspace.holder(&lead_id)? {
+        Some(Holder::Shared) => true,
+        Some(Holder::Contact(holder)) => is_somebody(workspace, holder)?,
+        None => false,
+    };
+    match (&lead.person.email, &lead.person.phone) {
+        (Some(email), _) => {
+            known |= workspace.holder(&live(IdentityKind::Email, email.as_str()))?.is_some();
+            known |= workspace.lead_of_email(email.as_str())?.is_some_and(|first| first != lead.id);
+        }
+        (None, Some(phone)) => known |= workspace.holder(&live(IdentityKind::Phone, phone.as_str()))?.is_some(),
+        (None, None) => return Ok(None),
+    }
+    if known {
+        return Ok(None);
+    }
+    let now = workspace.now;
+    let contact = workspace.new_contact(Mode::Live);
+    let record = workspace.contact_mut(contact)?;
+    record.unverified = true;
+    describe(record, lead);
+    let group = workspace.new_group(&scope());
+    let id = workspace.new_business_event_id();
+    let subject = Subject::Other("lead".to_owned());
+    let record = workspace.group_mut(group)?;
+    record.contact = Some(contact);
+    // So that the group is found among its contact's.
+    record.objects.push(fold::unheard(ObjectRef::new(ObjectKind::Lead, lead.id.clone())));
+    record.events.push((subject.clone(), id));
+    workspace.put_business_event(BusinessEvent {
+        id,
+        kind: EventKind::Lead,
+        key: format!("{}/{}", scope(), lead.id),
+        scope: scope(),
+        subject,
+        group: Some(group),
+        contact: Some(contact),
+        // No webhook told of it.
+        webhook: WebhookId(0),
+        created_at: now,
+        occurred_at: now,
+        transaction_id: None,
+        frozen: false,
+        amount: None,
+        facts: EventFacts { lead_id: Some(lead.id.clone()), attribution: lead.last.clone(), ..EventFacts::default() },
+        deliveries: Vec::new(),
+    });
+    plan::plan_deliveries(workspace, rules, id, Wait::Until(now.after(rules.leads.settle)), true)?;
+    plan::note_settling(workspace, group)?;
+    Ok(Some(group))
+}
+
+/// A contact that a lead alone made, as the lead has it.
+fn describe(contact: &mut Contact, lead: &Lead) {
+    contacts::learn_written(contact, &lead.person, lead.last_seen_at);
+    contacts::hear(contact, lead.first_seen_at);
+    contacts::learn_lead(contact, lead);
+}
+
+/// Another address came before anybody was told: a slip of the pen is mended, too many of them are nobody.
+fn rewrite(workspace: &mut Workspace<'_>, group: GroupId, lead: &Lead) -> BooksResult<()> {
+    if lead.is_spoiled() {
+        if let Some(event) = event_of(workspace, group)? {
+            release::withdraw(workspace, event)?;
+        }
+        return plan::note_settling(workspace, group);
+    }
+    let known = match &lead.person.email {
+        Some(email) => workspace.holder(&live(IdentityKind::Email, email.as_str()))?.is_some(),
+        None => false,
+    };
+    if known {
+        // Theirs who are known by it already; what they agree to is not for a form to say.
+        if let Some(event) = event_of(workspace, group)? {
+            release::withdraw(workspace, event)?;
+        }
+        return plan::note_settling(workspace, group);
+    }
+    refresh(workspace, group, lead)
+}
+
+/// What the lead's own contact shows follows the lead, as long as nobody else has named the person.
+fn refresh(workspace: &mut Workspace<'_>, group: GroupId, lead: &Lead) -> BooksResult<()> {
+    if let Some(contact) = contact_of(workspace, group)?
+        && workspace.contact(contact)?.unverified
+    {
+        describe(workspace.contact_mut(contact)?, lead);
+    }
+    Ok(())
+}
+
+fn event_of(workspace: &mut Workspace<'_>, group: GroupId) -> BooksResult<Option<BusinessEventId>> {
+    Ok(workspace.exact_group(group)?.events.first().map(|(_, id)| *id))
+}
+
+fn contact_of(workspace: &mut Workspace<'_>, group: GroupId) -> BooksResult<Option<ContactId>> {
+    match workspace.exact_group(group)?.contact {
+        Some(contact) => Ok(Some(workspace.live_contact(contact)?)),
+        None => Ok(None),
+    }
+}
+
+/// A contact gets what browsers said under the lead ids that it has to itself.
+///
+/// # Errors
+/// When the books can't be read.
+pub(super) fn lend_to(workspace: &mut Workspace<'_>, contact: ContactId, claims: &[Identity]) -> BooksResult<()> {
+    for claim in claims.iter().filter(|claim| claim.kind == IdentityKind::Lead) {
+        if holds(workspace, contact, claim)
+            && let Some(lead) = workspace.lead(&claim.value)?
+        {
+            contacts::learn_lead(workspace.contact_mut(contact)?, &lead);
+        }
+    }
+    Ok(())
+}
+
+/// A trusted sender has named an address for the first time: the contact that a lead alone made of it is this person's, and
+/// lends its touches where there are none.
+///
+/// # Errors
+/// When the books can't be read.
+pub(super) fn take_over(
+    workspace: &mut Workspace<'_>,
+    occasion: &Occasion<'_>,
+    contact: ContactId,
+    email: &str,
+) -> BooksResult<()> {
+    let Some(lead) = workspace.lead_by_email(email)? else { return Ok(()) };
+    contacts::borrow_touches(workspace.contact_mut(contact)?, &lead.first, &lead.last);
+    let Some(group) = lead.told.filter(|_| occasion.scope.mode == Mode::Live) else { return Ok(()) };
+    let Some(other) = contact_of(workspace, group)? else { return Ok(()) };
+    let made = workspace.contact(other)?;
+    let same = made.person.email.as_ref().is_some_and(|known| known.as_str() == email);
+    if other == contact || !made.unverified || !same {
+        return Ok(());
+    }
+    let since = made.lead_since;
+    merge_contacts(workspace, occasion, contact, other, false)?;
+    if let Some(since) = since {
+        contacts::hear(workspace.contact_mut(contact)?, since);
+    }
+    Ok(())
+}

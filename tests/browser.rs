@@ -1,0 +1,200 @@
+//! `lead.js` in a real browser: Chromium opens a page with a form, a payment link and a booking link, all on loopback.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use support::daemon::{Daemon, Home, Sandboxes, Settings};
+use support::wait_for;
+
+const CHROMIUM: &str = "/usr/bin/chromium";
+
+/// Serves one page again and again, for as long as the test runs; its origin.
+fn serve(page: impl Fn(&str) -> String + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let own = origin.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head);
+            let body = page(&own);
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    origin
+}
+
+/// A daemon that takes leads of a page, which is only known after it.
+struct Stage {
+    _sandboxes: Sandboxes,
+    home: Home,
+    daemon: Daemon,
+}
+
+impl Stage {
+    fn start(origin: &str, leads: &str) -> Self {
+        let sandboxes = Sandboxes::start();
+        let more = format!("[leads]\norigins = [\"{origin}\"]\nrate_limit = \"off\"\nsettle = \"300ms\"\n{leads}\n");
+        let home = Home::new(&sandboxes, &Settings { more, ..Settings::default() });
+        let daemon = home.start();
+        Self { _sandboxes: sandboxes, home, daemon }
+    }
+
+    fn leads(&self) -> u64 {
+        self.home.rows(&["status"])[0]["leads"].as_u64().unwrap()
+    }
+}
+
+/// The page as it stands after its scripts ran; none, loudly, where there is no browser.
+fn look(url: &str, profile: &Path) -> Option<String> {
+    if !Path::new(CHROMIUM).exists() {
+        eprintln!("SKIPPED: {CHROMIUM} is not here; `apt-get install chromium`, as .ci/run does");
+        return None;
+    }
+    let output = Command::new(CHROMIUM)
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--virtual-time-budget=6000",
+            "--dump-dom",
+        ])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg(url)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn page(script: &str) -> String {
+    format!(
+        r#"<!doctype html><title>shop</title>
+<meta http-equiv="content-security-policy" content="script-src 'unsafe-inline' {script}; connect-src {script}">
+<script>document.cookie = '_ga=GA1.1.1234567890.1747132561'; document.cookie = '_ga_AB12=GS2.1.s1747132561$o1$g0$t1747132655';</script>
+<script src="{script}/lead.js"></script>
+<a id="pay" href="https://buy.stripe.com/test_abc?prefilled_email=a%40b.example">Pay</a>
+<a id="own" href="https://buy.stripe.com/test_abc?client_reference_id=mine_0001">Pay</a>
+<a id="book" href="https://api.leadconnectorhq.com/widget/booking/xyz">Book</a>
+<a id="other" href="https://elsewhere.example/">Elsewhere</a>
+<stripe-buy-button id="button"></stripe-buy-button>
+<form data-tallyhook action="about:blank" target="nowhere">
+  <input type="email" name="mail" value="jane@example.com"><input name="name" value="Jane">
+  <input type="checkbox" name="consent_email" checked>
+  <input type="hidden" id="source" name="utm_source"><input type="hidden" name="ga_client_id">
+</form><iframe name="nowhere"></iframe>
+<script>
+  document.querySelector('form').addEventListener('submit', function (e) {{ e.preventDefault(); }});
+  setTimeout(function () {{ document.querySelector('form').requestSubmit(); }}, 1000);
+</script>"#
+    )
+}
+
+/// The value of an attribute of the element with an id.
+fn attribute(dom: &str, id: &str, name: &str) -> Option<String> {
+    let at = dom.find(&format!("id=\"{id}\""))?;
+    let element = &dom[dom[..at].rfind('<')?..at + dom[at..].find('>')?];
+    let value = element.split(&format!(" {name}=\"")).nth(1)?;
+    Some(value.split('"').next()?.replace("&amp;", "&"))
+}
+
+#[test]
+fn links_and_forms_carry_the_lead_id_and_the_server_learns_it() {
+    let script = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let told = std::sync::Arc::clone(&script);
+    let origin = serve(move |_| page(&told.lock().unwrap()));
+    let stage = Stage::start(&origin, "");
+    *script.lock().unwrap() = format!("http://{}", stage.daemon.address);
+    let profile = tempfile::tempdir().unwrap();
+    let url = format!("{origin}/?utm_source=news&utm_campaign=spring&gclid=click1");
+    let Some(dom) = look(&url, profile.path()) else { return };
+
+    let pay = attribute(&dom, "pay", "href").unwrap_or_else(|| panic!("{dom}"));
+    let id = pay.split("client_reference_id=").nth(1).unwrap_or_else(|| panic!("{pay}")).to_owned();
+    assert!(id.starts_with("th_") && id.len() == 35, "{pay}");
+    assert!(pay.contains("prefilled_email=a%40b.example"), "what was there stays: {pay}");
+    assert!(attribute(&dom, "own", "href").unwrap().ends_with("client_reference_id=mine_0001"));
+    let book = attribute(&dom, "book", "href").unwrap();
+    for part in [&format!("lead_id={id}"), "utm_campaign=spring", "ga_client_id=1234567890.1747132561", "gclid=click1"]
+    {
+        assert!(book.contains(part), "{part} in {book}");
+    }
+    assert_eq!(attribute(&dom, "other", "href").as_deref(), Some("https://elsewhere.example/"));
+    assert_eq!(attribute(&dom, "button", "client-reference-id").as_ref(), Some(&id));
+
+    wait_for("the form at the server", || {
+        stage.home.command(&["contacts", "show", "jane@example.com"]).status.success()
+    });
+    assert_eq!(stage.leads(), 1);
+    let contact = &stage.home.rows(&["contacts", "show", &id])[0];
+    assert_eq!(contact["last_touch"]["utm_source"], "news");
+    assert_eq!(contact["last_touch"]["has_client_id"], true);
+    assert_eq!(contact["consent"]["email"], true);
+    assert_eq!(contact["unverified"], true);
+
+    // Another visit of the same browser is the same visitor.
+    let Some(again) = look(&origin, profile.path()) else { return };
+    assert!(attribute(&again, "pay", "href").unwrap().ends_with(&id), "{again}");
+    assert_eq!(stage.leads(), 1);
+}
+
+#[test]
+fn before_consent_nothing_is_stored_sent_or_written_into_links() {
+    let script = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let told = std::sync::Arc::clone(&script);
+    let origin = serve(move |_| page(&told.lock().unwrap()));
+    let stage = Stage::start(&origin, "wait_for_consent = true");
+    *script.lock().unwrap() = format!("http://{}", stage.daemon.address);
+    let profile = tempfile::tempdir().unwrap();
+    let Some(dom) = look(&format!("{origin}/?utm_source=news"), profile.path()) else { return };
+    assert!(!attribute(&dom, "pay", "href").unwrap().contains("client_reference_id"));
+    assert_eq!(stage.leads(), 0);
+
+    let told = std::sync::Arc::clone(&script);
+    let agreeing = serve(move |_| {
+        format!("{}<script>tallyhook.consent({{analytics: true}})</script>", page(&told.lock().unwrap()))
+    });
+    let stage = Stage::start(&agreeing, "wait_for_consent = true");
+    *script.lock().unwrap() = format!("http://{}", stage.daemon.address);
+    let Some(dom) = look(&format!("{agreeing}/?utm_source=news"), profile.path()) else { return };
+    assert!(attribute(&dom, "pay", "href").unwrap().contains("client_reference_id=th_"), "{dom}");
+    wait_for("the lead", || stage.leads() == 1);
+}
+
+#[test]
+fn who_says_no_is_left_alone_on_the_next_page_too() {
+    let script = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let told = std::sync::Arc::clone(&script);
+    let origin = serve(move |_| {
+        let page = page(&told.lock().unwrap());
+        format!(
+            "{page}<script>if (location.search) tallyhook.consent({{analytics: false}}); document.title = document.cookie</script>"
+        )
+    });
+    let stage = Stage::start(&origin, "");
+    *script.lock().unwrap() = format!("http://{}", stage.daemon.address);
+    let profile = tempfile::tempdir().unwrap();
+    for path in ["/?utm_source=news", "/"] {
+        let Some(dom) = look(&format!("{origin}{path}"), profile.path()) else { return };
+        assert!(!attribute(&dom, "pay", "href").unwrap().contains("client_reference_id"), "{path}: {dom}");
+        let title = dom.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next()).unwrap();
+        assert!(title.contains("_tallyhook=") && !title.contains("th_") && !title.contains("news"), "{title}");
+    }
+}
