@@ -84,7 +84,12 @@ pub(in crate::config) const KEYS: &[Key] = &[
 ];
 
 const DEFAULT_ITEM: &[Key] = &[
-    Key { name: "id", form: Form::TextOrNothing(ITEM), preset: Preset::Default("\"default_service\""), doc: "item_id." },
+    Key {
+        name: "id",
+        form: Form::TextOrNothing(ITEM),
+        preset: Preset::Default("\"default_service\""),
+        doc: "item_id.",
+    },
     Key {
         name: "name",
         form: Form::TextOrNothing(ITEM),
@@ -163,7 +168,10 @@ pub(in crate::config) fn read(section: &Section<'_>) -> ga4::Settings {
     }
     let params = params(section);
     if params.len() > MOST_PARAMS {
-        section.report("params", Wrong::new(format!("has {} parameters; GA4 takes {MOST_PARAMS} with its own", params.len())));
+        section.report(
+            "params",
+            Wrong::new(format!("has {} parameters; GA4 takes {MOST_PARAMS} with its own", params.len())),
+        );
     }
     ga4::Settings {
         measurement_id: filled_in(section, "measurement_id"),

@@ -190,7 +190,8 @@ fn debug(call: &Call<'_>) -> Served {
         .collect();
     if asked.get("validation_behavior").is_some() && !matches!(behavior, Some("RELAXED" | "ENFORCE_RECOMMENDATIONS")) {
         let rule = "must be RELAXED or ENFORCE_RECOMMENDATIONS";
-        messages.push(json!({"fieldPath": "validation_behavior", "description": rule, "validationCode": "VALUE_INVALID"}));
+        messages
+            .push(json!({"fieldPath": "validation_behavior", "description": rule, "validationCode": "VALUE_INVALID"}));
     }
     Answer::json(200, &json!({"validationMessages": messages})).into()
 }

@@ -74,8 +74,7 @@ pub fn judge(exchange: &Exchange, in_general: Outcome) -> Outcome {
         return Outcome::Delivered;
     }
     let asked = serde_json::from_slice::<Value>(&exchange.request.body).unwrap_or_default();
-    let mut told: Vec<String> =
-        messages.iter().take(MOST_MESSAGES).map(|message| explained(message, &asked)).collect();
+    let mut told: Vec<String> = messages.iter().take(MOST_MESSAGES).map(|message| explained(message, &asked)).collect();
     if let Some(more) = messages.len().checked_sub(MOST_MESSAGES).filter(|more| *more > 0) {
         told.push(format!("and {more} more"));
     }

@@ -25,10 +25,21 @@ fn the_test_is_a_sample_of_each_event_for_the_validation_server() {
     assert_eq!(asked["consent"]["ad_user_data"], "GRANTED");
     assert!(user_data::is_well_formed(&asked["user_data"]));
     assert!(asked.get("timestamp_micros").is_none());
-    let names: Vec<&str> = asked["events"].as_array().unwrap().iter().map(|told| told["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        asked["events"].as_array().unwrap().iter().map(|told| told["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        ["purchase", "purchase", "refund", "refund", "generate_lead", "booking_made", "qualify_lead", "payment_failed", "trial"]
+        [
+            "purchase",
+            "purchase",
+            "refund",
+            "refund",
+            "generate_lead",
+            "booking_made",
+            "qualify_lead",
+            "payment_failed",
+            "trial"
+        ]
     );
     assert_eq!(asked["events"][0]["params"]["transaction_id"], "tallyhook-test");
     assert_eq!(asked["events"][0]["params"]["medium"], "sample");
@@ -53,16 +64,16 @@ fn what_the_validation_server_says_is_explained_with_the_event_it_is_about() {
     let proves = ga4.test_proves();
     assert!(proves.contains("Realtime") && proves.contains("`api_secret`") && proves.contains("never confirms"));
 
-    let message = |path: &str, code: &str, text: &str| json!({"fieldPath": path, "description": text, "validationCode": code});
+    let message =
+        |path: &str, code: &str, text: &str| json!({"fieldPath": path, "description": text, "validationCode": code});
     let mut messages = vec![
         message("events[2].name", "NAME_RESERVED", "Event at index: [2] has name [refund] which is reserved."),
         message("", "SOMETHING_NEW", "write to jane@example.com"),
     ];
-    let said = |messages: &[Value]| {
-        match judged(&ga4, reply(200, &json!({"validationMessages": messages}).to_string())) {
-            Outcome::Permanent { class: FailureClass::Rejected, explanation } => explanation,
-            other => panic!("{other:?}"),
-        }
+    let said = |messages: &[Value]| match judged(&ga4, reply(200, &json!({"validationMessages": messages}).to_string()))
+    {
+        Outcome::Permanent { class: FailureClass::Rejected, explanation } => explanation,
+        other => panic!("{other:?}"),
     };
     let explanation = said(&messages);
     for part in [
@@ -82,7 +93,10 @@ fn an_answer_that_is_not_the_validation_servers_is_no_pass() {
     let ga4 = Ga4::new(settings());
     for answer in [reply(204, ""), reply(200, "{}"), reply(200, "ok")] {
         let outcome = judged(&ga4, answer);
-        assert!(matches!(&outcome, Outcome::Broken { explanation } if explanation.contains("`endpoint`")), "{outcome:?}");
+        assert!(
+            matches!(&outcome, Outcome::Broken { explanation } if explanation.contains("`endpoint`")),
+            "{outcome:?}"
+        );
     }
     assert!(matches!(judged(&ga4, reply(200, "<html>")), Outcome::Retry { .. }));
     assert!(matches!(judged(&ga4, reply(503, "")), Outcome::Retry { .. }));

@@ -94,7 +94,11 @@ fn cases() -> Vec<(&'static str, Ga4, BusinessEvent)> {
         ("lead", plain(), no_sale("lead")),
         ("lead with a value", plain(), valued),
         ("booking made", plain(), no_sale("booking_made")),
-        ("booking attended as qualify_lead", renamed(EventKind::BookingAttended, "qualify_lead"), no_sale("booking_attended")),
+        (
+            "booking attended as qualify_lead",
+            renamed(EventKind::BookingAttended, "qualify_lead"),
+            no_sale("booking_attended"),
+        ),
         ("booking cancelled", plain(), no_sale("booking_cancelled")),
         ("payment failed", plain(), failed),
         ("purchase as close_convert_lead", renamed(EventKind::Purchase, "close_convert_lead"), event("purchase")),

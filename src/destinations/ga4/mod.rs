@@ -34,11 +34,13 @@ mod user_data;
 pub mod validate;
 pub mod violation;
 
+pub use request::event_name;
+
 /// What a 2xx of GA4 means, for people.
 pub const ACCEPTED: &str = "accepted (GA4 does not confirm)";
 
 /// The business events that it gets unless the configuration says otherwise.
-const EVENTS: &[EventKind] = &[
+pub const EVENTS: &[EventKind] = &[
     EventKind::Purchase,
     EventKind::Renewal,
     EventKind::Refund,
@@ -183,7 +185,9 @@ fn judge(exchange: &Exchange) -> Outcome {
     let elsewhere = "GA4 itself answers 2xx to everything: look whether `endpoint` is right, and what stands between";
     match (response.status, default) {
         (200..=299, _) if status::is_page(&response.body) => Outcome::Retry {
-            explanation: said("that is a web page and not GA4; look whether `endpoint` is right, and what stands between"),
+            explanation: said(
+                "that is a web page and not GA4; look whether `endpoint` is right, and what stands between",
+            ),
             after: None,
         },
         (401 | 402, _) => Outcome::Broken { explanation: said(elsewhere) },

@@ -20,9 +20,10 @@ pub struct Guard {
     mailboxes: Vec<String>,
 }
 
+/// A name in the orders in which it may be written: as it is, and the last word first.
 struct Name {
     words: Vec<String>,
-    glued: String,
+    orders: [Vec<String>; 2],
 }
 
 /// What a parameter is, which decides what may look like personal data in it.
@@ -44,7 +45,7 @@ impl Guard {
         let phones = person.phone.iter().map(|phone| phone.as_str());
         let emails = person.email.iter().map(|email| email.as_str());
         Self {
-            name: name.map(|words| Name { glued: words.concat(), words }),
+            name: name.map(Name::new),
             phones: phones
                 .chain(known(IdentityKind::Phone).map(|identity| identity.value.as_str()))
                 .filter_map(telling_digits)
@@ -90,12 +91,23 @@ impl Guard {
 }
 
 impl Name {
+    fn new(words: Vec<String>) -> Self {
+        let mut last_first = words.clone();
+        last_first.rotate_right(1);
+        Self { orders: [words.clone(), last_first], words }
+    }
+
     fn is_in(&self, text: &str) -> bool {
         let found = words(text);
-        let all_there = self.words.iter().all(|word| found.contains(word));
-        let is_glued = self.glued.chars().count() >= GLUED_LETTERS && found.concat().contains(&self.glued);
-        let literally = self.words.len() > 1 && found.join(" ").contains(&self.words.join(" "));
-        all_there || is_glued || literally
+        if self.words.iter().all(|word| found.contains(word)) {
+            return true;
+        }
+        let (glued, spaced) = (found.concat(), found.join(" "));
+        self.orders.iter().any(|order| {
+            let name = order.concat();
+            (name.chars().count() >= GLUED_LETTERS && glued.contains(&name))
+                || (order.len() > 1 && spaced.contains(&order.join(" ")))
+        })
     }
 }
 
@@ -123,6 +135,7 @@ mod tests {
             ("DOE, JANE", "the person's name"),
             ("jane-doe-2026", "the person's name"),
             ("x_janedoe7", "the person's name"),
+            ("xDoe, Janes", "the person's name"),
             ("call 030 12345678", "the person's phone number"),
             ("030/123-456-78", "the person's phone number"),
             ("+49 30 12345678", "a phone number"),

@@ -77,7 +77,8 @@ pub fn render(
 ) -> Result<Rendered, Violation> {
     let name = event_name(&frozen.kind, settings).to_owned();
     let told = Told { settings, event, frozen, contact: job.contact };
-    let Params { plain: mut params, mut items, mut notes } = told.params(session_id(event, client_id, job).as_deref())?;
+    let Params { plain: mut params, mut items, mut notes } =
+        told.params(session_id(event, client_id, job).as_deref())?;
     let (user_id, note) = told.user_id();
     notes.extend(note);
     let ads = consent::current(event, job.contact).ads;
@@ -233,8 +234,7 @@ fn transaction_id<'e>(event: &'e BusinessEvent, guard: &Guard) -> Result<Option<
     }
     if id.chars().count() > VALUE_CHARS {
         // Cut ids of two sales could be equal, and GA4 would count them as one.
-        let what =
-            format!("the transaction id has more than GA4's {VALUE_CHARS} characters; take a shorter order id");
+        let what = format!("the transaction id has more than GA4's {VALUE_CHARS} characters; take a shorter order id");
         return Err(Violation::new(ValueOutOfBounds, what));
     }
     Ok(Some(id))

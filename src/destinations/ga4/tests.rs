@@ -37,7 +37,12 @@ fn ga4() -> Ga4 {
 }
 
 /// The first step for an event, frozen as it would be.
-pub(super) fn step_with(ga4: &Ga4, event: &BusinessEvent, contact: Option<&Contact>, replies: &[super::super::Reply]) -> Step {
+pub(super) fn step_with(
+    ga4: &Ga4,
+    event: &BusinessEvent,
+    contact: Option<&Contact>,
+    replies: &[super::super::Reply],
+) -> Step {
     let delivery = samples::delivery(ga4.freeze(event, contact));
     let events = [event.clone()];
     let job = Job { delivery: Some(&delivery), ..job(&events, contact, None) };
@@ -250,14 +255,21 @@ fn a_failed_payment_says_why_and_is_no_sale() {
 
 #[test]
 fn stages_of_a_lead_are_told_where_the_configuration_names_them() {
-    let names = [("booking_attended", "qualify_lead"), ("purchase", "close_convert_lead"), ("booking_missed", "disqualify_lead")];
+    let names = [
+        ("booking_attended", "qualify_lead"),
+        ("purchase", "close_convert_lead"),
+        ("booking_missed", "disqualify_lead"),
+    ];
     let event_names = names.iter().map(|(kind, name)| (kind.parse().unwrap(), (*name).to_owned())).collect();
     let ga4 = Ga4::new(Settings { event_names, ..settings() });
     for (kind, name) in names {
         let request = sent(step_with(&ga4, &event(kind), None, &[]));
         let told = &body(&request)["events"][0];
         assert_eq!((&told["name"], &told["params"]["value"]), (&json!(name), &json!(99.5)));
-        assert_eq!((&told["params"]["currency"], &told["params"]["lead_source"]), (&json!("EUR"), &json!("newsletter")));
+        assert_eq!(
+            (&told["params"]["currency"], &told["params"]["lead_source"]),
+            (&json!("EUR"), &json!("newsletter"))
+        );
         assert!(!request.repeatable);
     }
 }
@@ -277,13 +289,16 @@ fn parameters_of_ones_own_are_added_while_there_is_room() {
         let ga4 = Ga4::new(Settings { params: params.clone(), ..settings() });
         let jane = samples::contact();
         let request = body(&sent(step_with(&ga4, &event("purchase"), Some(&jane), &[])));
-        (request["events"][0]["params"].clone(), done(step_with(&ga4, &event("purchase"), Some(&jane), &[reply(204, "")])).notes)
+        (
+            request["events"][0]["params"].clone(),
+            done(step_with(&ga4, &event("purchase"), Some(&jane), &[reply(204, "")])).notes,
+        )
     };
     let (sale, notes) = told(&params);
     assert_eq!(sale["happened"], "purchase");
     assert!(sale.get("medium").is_none(), "not known");
     assert_eq!((&sale["spent"], &sale["came_back"]), (&json!(99.5), &json!("false")));
-    assert_eq!(sale["since"], "2025-05-13T10:36:01Z");
+    assert_eq!(sale["since"], "2025-05-13T10:36:01.000Z");
     assert_eq!(sale["stage"], "customer");
     assert_eq!(notes, [ACCEPTED]);
     params.extend((0..20).map(|n| named(&format!("own_{n}"), "kind")));
@@ -555,12 +570,18 @@ fn what_ga4_would_drop_is_refused_before_it_is_sent() {
         assert!(explanation.contains(rule), "{explanation}");
         assert!(!explanation.contains("jane"), "{explanation}");
     };
-    refused(|_, s| s.event_names = vec![(EventKind::Purchase, "first_open".into())], "NAME_RESERVED, the event name \"first_open\" is reserved");
+    refused(
+        |_, s| s.event_names = vec![(EventKind::Purchase, "first_open".into())],
+        "NAME_RESERVED, the event name \"first_open\" is reserved",
+    );
     refused(|e, _| e.kind = EventKind::Custom("booking made".into()), "NAME_INVALID");
     refused(|e, _| e.kind = EventKind::Custom("n".repeat(41)), "1 to 40");
     refused(|e, _| e.transaction_id = None, "VALUE_REQUIRED, `purchase` needs a `transaction_id`");
     refused(|e, _| e.transaction_id = Some(" ".into()), "needs a `transaction_id`");
-    refused(|e, _| e.transaction_id = Some("order of jane@example.com".into()), "PERSONAL_DATA, the transaction id holds an e-mail address");
+    refused(
+        |e, _| e.transaction_id = Some("order of jane@example.com".into()),
+        "PERSONAL_DATA, the transaction id holds an e-mail address",
+    );
     refused(|e, _| e.transaction_id = Some("o".repeat(101)), "VALUE_OUT_OF_BOUNDS");
     refused(|e, _| e.amount = None, "VALUE_REQUIRED, the purchase carries no amount");
     refused(|e, _| e.amount = Some(money(-1, "eur")), "not negative");
@@ -601,7 +622,11 @@ fn answers_mean_what_their_status_says() {
             panic!("{status}")
         };
         assert!(explanation.contains("`endpoint`"), "{explanation}");
-        assert_eq!(matches!(finished("purchase", reply(status, "")).outcome, Outcome::Broken { .. }), broken, "{status}");
+        assert_eq!(
+            matches!(finished("purchase", reply(status, "")).outcome, Outcome::Broken { .. }),
+            broken,
+            "{status}"
+        );
     }
     assert!(matches!(finished("purchase", timed_out()).outcome, Outcome::Retry { .. }));
     assert!(matches!(finished("refund", timed_out()).outcome, Outcome::Ambiguous { .. }));

@@ -30,10 +30,7 @@ pub fn of(contact: &Contact) -> Option<Value> {
         .chain(known(IdentityKind::Phone).filter_map(|identity| Phone::parse(&identity.value)))
         .map(|phone| sha256(phone.as_str()));
     let mut told = Map::new();
-    for (name, hashes) in [
-        ("sha256_email_address", distinct(emails)),
-        ("sha256_phone_number", distinct(phones)),
-    ] {
+    for (name, hashes) in [("sha256_email_address", distinct(emails)), ("sha256_phone_number", distinct(phones))] {
         if !hashes.is_empty() {
             told.insert(name.to_owned(), json!(hashes));
         }
@@ -101,10 +98,7 @@ mod tests {
             })
         );
         // By another implementation: printf %s janedoe@gmail.com | sha256sum
-        assert_eq!(
-            told["sha256_email_address"][0],
-            "d6117306485ed0e50afab3ac871e98f81699151f30281527d63ff5f233656c69"
-        );
+        assert_eq!(told["sha256_email_address"][0], "d6117306485ed0e50afab3ac871e98f81699151f30281527d63ff5f233656c69");
         assert_eq!(told["sha256_phone_number"][0], "1967dd8f4b44678ba10eaff05f8ceabcc7268d481f2a637b3dc75d85f3199244");
         assert!(is_well_formed(&told));
         for (email, normal) in [

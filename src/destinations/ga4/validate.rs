@@ -121,16 +121,16 @@ impl Check {
                 self.broken(PersonalData, "`user_id` names a person");
             }
             Some(Some(id)) if !id.is_empty() && id.chars().count() <= USER_ID_CHARS => {}
-            Some(_) => self.broken(
-                ValueOutOfBounds,
-                format!("`user_id` must be a text of 1 to {USER_ID_CHARS} characters"),
-            ),
+            Some(_) => {
+                self.broken(ValueOutOfBounds, format!("`user_id` must be a text of 1 to {USER_ID_CHARS} characters"))
+            }
         }
         self.moment(map.get("timestamp_micros"));
         self.consent(map.get("consent"));
         if let Some(data) = map.get("user_data") {
             if !user_data::is_well_formed(data) {
-                let what = "`user_data` takes only SHA-256 of e-mail addresses and phone numbers, three at most of each";
+                let what =
+                    "`user_data` takes only SHA-256 of e-mail addresses and phone numbers, three at most of each";
                 self.broken(ValueInvalid, what);
             }
             if map.get("consent").is_none_or(|consent| consent["ad_user_data"] != "GRANTED") {

@@ -94,7 +94,9 @@ fn every_limit_is_kept() {
         }),
         ("NAME_INVALID, the event name \"\" must have 1 to 40", |b| b["events"][0]["name"] = json!("")),
         ("NAME_INVALID, the event name", |b| b["events"][0]["name"] = json!("n".repeat(41))),
-        ("NAME_INVALID, the event name \"2fast\" must begin with a letter", |b| b["events"][0]["name"] = json!("2fast")),
+        ("NAME_INVALID, the event name \"2fast\" must begin with a letter", |b| {
+            b["events"][0]["name"] = json!("2fast")
+        }),
         ("NAME_INVALID, the event name", |b| b["events"][0]["name"] = json!("booking made")),
         ("NAME_RESERVED, the event name \"session_start\"", |b| b["events"][0]["name"] = json!("session_start")),
         ("NAME_RESERVED, the event name \"ga_sale\" begins", |b| b["events"][0]["name"] = json!("ga_sale")),
@@ -105,7 +107,9 @@ fn every_limit_is_kept() {
         ("EXCEEDED_MAX_ENTITIES, the event has 26 parameters", |b| {
             (0..21).for_each(|n| params(b)[format!("p{n}")] = json!(n));
         }),
-        ("VALUE_OUT_OF_BOUNDS, the parameter \"coupon\" has more than 100", |b| params(b)["coupon"] = json!("c".repeat(101))),
+        ("VALUE_OUT_OF_BOUNDS, the parameter \"coupon\" has more than 100", |b| {
+            params(b)["coupon"] = json!("c".repeat(101))
+        }),
         ("VALUE_OUT_OF_BOUNDS, the parameter \"page_title\" has more than 300", |b| {
             params(b)["page_title"] = json!("c".repeat(301));
         }),

@@ -54,7 +54,9 @@ impl ValidationCode {
             }
             Self::ValueRequired => "let the event carry it, or name it otherwise in `event_names`",
             Self::ExceededMaxEntities => "take some out of `params`",
-            Self::ValueInvalid | Self::ValueOutOfBounds => "correct it in `params`, `default_item` or where it comes from",
+            Self::ValueInvalid | Self::ValueOutOfBounds => {
+                "correct it in `params`, `default_item` or where it comes from"
+            }
             Self::PersonalData => "take it out where it comes from",
         }
     }
