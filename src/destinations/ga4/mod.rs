@@ -19,7 +19,7 @@ mod debug;
 #[cfg(test)]
 mod debug_tests;
 #[cfg(test)]
-mod golden;
+mod golden_tests;
 mod items;
 pub mod names;
 mod parameters;

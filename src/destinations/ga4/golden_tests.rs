@@ -134,3 +134,13 @@ fn requests_are_those_that_were_reviewed() {
         serde_json::to_string_pretty(&made).unwrap()
     );
 }
+
+#[test]
+fn no_parameter_of_ones_own_can_stand_in_for_one_that_is_filled_in() {
+    let reviewed: Map<String, Value> = serde_json::from_str(include_str!("golden.json")).unwrap();
+    for (case, request) in reviewed {
+        for name in request["events"][0]["params"].as_object().unwrap().keys() {
+            assert_eq!(names::own_parameter_name(name).is_ok(), name.starts_with("own_"), "{case}: {name}");
+        }
+    }
+}
