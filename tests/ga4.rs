@@ -305,5 +305,5 @@ fn a_parameter_that_would_name_a_person_keeps_the_daemon_from_starting() {
     let output = home.command(&["check"]);
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("destinations.ga4.params.who") && said.contains("says who somebody is"), "{said}");
+    assert!(said.contains("destinations.ga4.params: who") && said.contains("says who somebody is"), "{said}");
 }
