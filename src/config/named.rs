@@ -290,6 +290,7 @@ fn kind(reader: &Reader<'_>, place: &Place, family: &'static Family, table: &DeT
 /// Whether two destinations would tell the same place of the same event.
 fn tells_the_same(a: &Destination, b: &Destination) -> bool {
     use destinations::Settings::{Ga4, GoHighLevel, HubSpot, MailerLite, Rest, Webhook};
+    use destinations::ga4::{EVENTS as GA4_EVENTS, event_name};
     let same_place = match (&a.settings, &b.settings) {
         (Ga4(a), Ga4(b)) => {
             !a.measurement_id.is_empty() && a.measurement_id == b.measurement_id && a.endpoint == b.endpoint
@@ -310,6 +311,16 @@ fn tells_the_same(a: &Destination, b: &Destination) -> bool {
         (Webhook(a), Webhook(b)) => !a.url.expose().is_empty() && a.url == b.url,
         _ => false,
     };
+    // One GA4 stream may have a sale as `purchase` and as the last stage of a lead.
+    let under_other_names = match (&a.settings, &b.settings) {
+        (Ga4(told), Ga4(told_too)) => {
+            let kinds = |of: &Destination| of.delivery.events.clone().unwrap_or_else(|| GA4_EVENTS.to_vec());
+            let of_second = kinds(b);
+            let both = kinds(a).into_iter().filter(|kind| of_second.contains(kind));
+            both.into_iter().all(|kind| event_name(&kind, told) != event_name(&kind, told_too))
+        }
+        _ => false,
+    };
     let (a, b) = (&a.delivery, &b.delivery);
     let same_mode = a.environments.iter().any(|mode| b.environments.contains(mode));
     let same_events = match (&a.events, &b.events) {
@@ -317,5 +328,5 @@ fn tells_the_same(a: &Destination, b: &Destination) -> bool {
         _ => true,
     };
     // Two filters that differ may part what both would get.
-    same_place && same_mode && same_events && a.filter == b.filter
+    same_place && same_mode && same_events && a.filter == b.filter && !under_other_names
 }

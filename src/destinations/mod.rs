@@ -295,7 +295,7 @@ pub trait Destination: Send + Sync {
     /// A request that only reads, to see whether the destination works and the key is right; none when it has none (GA4).
     fn probe(&self) -> Option<HttpRequest>;
 
-    /// The request by which a person tests the destination, reading too: the probe, unless there is more to see.
+    /// The request by which a person tests the destination, which changes nothing there: the probe, unless there is more to see.
     fn test(&self) -> Option<HttpRequest> {
         self.probe()
     }
@@ -313,6 +313,11 @@ pub trait Destination: Send + Sync {
     /// What the answers to a whole test mean; there is at least one.
     fn judge_tests(&self, exchanges: &[Exchange]) -> Outcome {
         exchanges.last().map_or(Outcome::Delivered, |exchange| self.judge_test(exchange))
+    }
+
+    /// What is known once the test went well, as a clause.
+    fn test_proves(&self) -> String {
+        "it answers and takes the key".to_owned()
     }
 
     /// Limits that suit the destination unless the configuration says otherwise.

@@ -192,16 +192,10 @@ pub(super) fn test(desk: &Desk, name: &str) -> Result<OperatorRows, OperatorErro
     let Some(first) = found.destination.next_test(&[]) else {
         return Ok(one(json!({
             "name": name, "kind": kind, "ok": Value::Null, "result": "not_tested", "status": Value::Null,
-            "explanation": match kind {
-                "webhook" => format!(
-                    "a webhook has no request that only reads: nothing was sent. `tallyhook destinations preview EVENT_ID \
-                     --destination {name}` shows what it would be sent of an event"
-                ),
-                _ => format!(
-                    "{kind} has no request that only reads, and its answers say nothing: nothing was sent. Look at its own \
-                     real-time report after `tallyhook send`"
-                ),
-            },
+            "explanation": format!(
+                "a {kind} has no request that only reads: nothing was sent. `tallyhook destinations preview EVENT_ID \
+                 --destination {name}` shows what it would be sent of an event"
+            ),
         })));
     };
     let began = desk.clock.now();
@@ -217,7 +211,7 @@ pub(super) fn test(desk: &Desk, name: &str) -> Result<OperatorRows, OperatorErro
     let answered = last.and_then(|exchange| exchange.reply.as_ref().ok()).map(|response| response.status);
     let sent = exchanges.iter().map(|exchange| exchange.request.shown()).collect::<Vec<_>>().join("\n");
     let (result, explanation) = match found.destination.judge_tests(&exchanges) {
-        Outcome::Delivered => ("works", "it answers and takes the key".to_owned()),
+        Outcome::Delivered => ("works", found.destination.test_proves()),
         Outcome::SlowDown { .. } => ("works", "it answers, and wants requests to come slower (429)".to_owned()),
         Outcome::Suppressed(rule) => ("works", format!("it answers ({})", rule.name())),
         Outcome::Retry { explanation, .. } | Outcome::Ambiguous { explanation } => ("unavailable", explanation),

@@ -18,6 +18,10 @@ pub fn ga4() -> Ga4 {
         client_id_fallback: ClientIdFallback::Derived,
         default_item: DefaultItem { id: "item".into(), name: "Item".into(), category: "services".into() },
         event_names: Vec::new(),
+        params: Vec::new(),
+        user_id: false,
+        user_data: false,
+        debug_mode: false,
     })
 }
 

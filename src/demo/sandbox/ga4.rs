@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
+use super::ga4_rules::Told;
 use super::{Answer, Call, Sandbox, Served, Service, amount, ga4_rules, system_clock};
 use crate::model::money::{Currency, Money, Sums};
 use crate::model::secret::Secret;
@@ -171,15 +172,27 @@ impl Books {
     }
 }
 
-/// The validation server: says what is wrong, and records nothing.
+/// The validation server: says what is wrong as far as Google's knows of it, and records nothing. It looks neither at the secret nor
+/// at the measurement id.
 fn debug(call: &Call<'_>) -> Served {
-    let messages: Vec<Value> = ga4_rules::breaches(call.body, call.now)
+    let asked = serde_json::from_slice::<Value>(call.body).unwrap_or_default();
+    let behavior = asked.get("validation_behavior").and_then(Value::as_str);
+    let mut messages: Vec<Value> = ga4_rules::breaches(call.body, call.now)
         .into_iter()
-        .filter(|breach| breach.path != "validation_behavior")
+        .filter(|breach| match breach.told {
+            Told::Always => true,
+            Told::Strictly => behavior == Some("ENFORCE_RECOMMENDATIONS"),
+            Told::Never => false,
+        })
         .map(|breach| {
             json!({"fieldPath": breach.path, "description": breach.description, "validationCode": breach.code})
         })
         .collect();
+    if asked.get("validation_behavior").is_some() && !matches!(behavior, Some("RELAXED" | "ENFORCE_RECOMMENDATIONS")) {
+        let rule = "must be RELAXED or ENFORCE_RECOMMENDATIONS";
+        messages
+            .push(json!({"fieldPath": "validation_behavior", "description": rule, "validationCode": "VALUE_INVALID"}));
+    }
     Answer::json(200, &json!({"validationMessages": messages})).into()
 }
 
@@ -241,5 +254,34 @@ mod tests {
         assert_eq!(bad["validationMessages"][0]["validationCode"], "NAME_RESERVED");
         assert_eq!(bad["validationMessages"][0]["fieldPath"], "events[0].name");
         assert!(ga4.report().events.is_empty());
+        assert_eq!(ga4.report().dropped, 0);
+    }
+
+    #[test]
+    fn the_validation_server_knows_less_than_what_costs_an_event_and_more_when_asked_strictly() {
+        let ga4 = Ga4Sandbox::start_with_clock("G-DEMO1", "s", ManualClock::at(NOW)).unwrap();
+        let mut client = TestClient::new(ga4.address());
+        let mut codes = |behavior: &str, event: Value| {
+            let mut body = event;
+            if !behavior.is_empty() {
+                body["validation_behavior"] = json!(behavior);
+            }
+            let said = client.post("/debug/mp/collect?measurement_id=G-WRONG&api_secret=wrong", &[], &body).json();
+            let paths = said["validationMessages"].as_array().unwrap().iter().map(|one| one["fieldPath"].clone());
+            paths.collect::<Vec<_>>()
+        };
+        let mut silent = event("purchase", "pi_1", 1.0);
+        silent["client_id"] = json!("cus_1");
+        silent["events"][0]["params"]["engagement_time_msec"] = json!(0);
+        silent["events"][0]["params"]["coupon"] = json!("ada@example.com");
+        silent.as_object_mut().unwrap().remove("timestamp_micros");
+        assert_eq!(codes("ENFORCE_RECOMMENDATIONS", silent), Vec::<Value>::new());
+        let mut late = event("purchase", "pi_1", 1.0);
+        late["timestamp_micros"] = json!(NOW.micros() - 73 * 3_600_000_000);
+        late["events"][0]["params"]["items"] = json!([]);
+        assert_eq!(codes("", late.clone()), Vec::<Value>::new());
+        assert_eq!(codes("RELAXED", late.clone()), Vec::<Value>::new());
+        assert_eq!(codes("ENFORCE_RECOMMENDATIONS", late.clone()), ["timestamp_micros", "events[0].params.items"]);
+        assert_eq!(codes("STRICT", late), ["validation_behavior"]);
     }
 }

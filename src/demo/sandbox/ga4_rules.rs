@@ -17,6 +17,19 @@ pub struct Breach {
     pub code: &'static str,
     /// The rule.
     pub description: String,
+    /// When the validation server says so.
+    pub told: Told,
+}
+
+/// When Google's validation server tells of a breach. It doesn't know of every rule that costs an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Whenever it is asked.
+    Always,
+    /// Asked with `ENFORCE_RECOMMENDATIONS`.
+    Strictly,
+    /// Never: the policy, what only reports show, and what may be one way or the other.
+    Never,
 }
 
 const HOUR_MICROS: i64 = 3_600_000_000;
@@ -44,7 +57,7 @@ fn one_of(list: &str, name: &str) -> bool {
 
 /// Every rule that a request breaks at a moment; none when GA4 records it whole.
 pub fn breaches(body: &[u8], now: Timestamp) -> Vec<Breach> {
-    let mut check = Check { now, found: Vec::new() };
+    let mut check = Check { now, told: Told::Always, found: Vec::new() };
     if body.len() >= 130_000 {
         check.report("", "VALUE_OUT_OF_BOUNDS", "the body must be smaller than 130 kB");
     }
@@ -57,12 +70,22 @@ pub fn breaches(body: &[u8], now: Timestamp) -> Vec<Breach> {
 
 struct Check {
     now: Timestamp,
+    /// Of what is reported at this point.
+    told: Told,
     found: Vec<Breach>,
 }
 
 impl Check {
     fn report(&mut self, path: &str, code: &'static str, description: impl Into<String>) {
-        self.found.push(Breach { path: path.to_owned(), code, description: description.into() });
+        let description = description.into();
+        self.found.push(Breach { path: path.to_owned(), code, description, told: self.told });
+    }
+
+    /// Checks something that the validation server tells of less often than of the rest.
+    fn told(&mut self, told: Told, check: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.told, told);
+        check(self);
+        self.told = before;
     }
 
     fn require(&mut self, holds: bool, path: &str, code: &'static str, description: &str) {
@@ -76,12 +99,10 @@ impl Check {
             self.report(key, "NAME_INVALID", "no such field in a request");
         }
         match request.get("client_id") {
-            Some(Value::String(id)) => self.require(
-                is_client_id(id),
-                "client_id",
-                "VALUE_INVALID",
-                "must be two positive numbers joined by a dot",
-            ),
+            Some(Value::String(id)) => self.told(Told::Never, |check| {
+                let rule = "must be two positive numbers joined by a dot";
+                check.require(is_client_id(id), "client_id", "VALUE_INVALID", rule);
+            }),
             Some(_) => self.report("client_id", "VALUE_INVALID", "must be a text"),
             None => self.report("client_id", "VALUE_REQUIRED", "is required"),
         }
@@ -92,9 +113,11 @@ impl Check {
         }
         self.moment("timestamp_micros", request.get("timestamp_micros"));
         self.consent(request.get("consent"));
+        self.user_data(request.get("user_data"), request.get("consent"));
         self.user_properties(request.get("user_properties"));
         if request.get("validation_behavior").is_some() {
-            self.report("validation_behavior", "VALUE_INVALID", "belongs to the validation server only");
+            let rule = "belongs to the validation server only";
+            self.told(Told::Never, |check| check.report("validation_behavior", "VALUE_INVALID", rule));
         }
         match request.get("events").and_then(Value::as_array) {
             Some(events) if (1..=25).contains(&events.len()) => {
@@ -110,13 +133,19 @@ impl Check {
     }
 
     fn moment(&mut self, path: &str, micros: Option<&Value>) {
-        let Some(micros) = micros else { return self.report(path, "VALUE_REQUIRED", "is required at both levels") };
+        let Some(micros) = micros else {
+            let rule = "is required at both levels, since GA4 is known to heed either";
+            return self.told(Told::Never, |check| check.report(path, "VALUE_REQUIRED", rule));
+        };
         let Some(micros) = micros.as_i64() else {
             return self.report(path, "VALUE_INVALID", "must be a whole number of microseconds");
         };
         let now = self.now.micros();
-        self.require(micros >= now - 72 * HOUR_MICROS, path, "VALUE_OUT_OF_BOUNDS", "is more than 72 hours ago");
-        self.require(micros <= now + HOUR_MICROS / 4, path, "VALUE_OUT_OF_BOUNDS", "is more than 15 minutes ahead");
+        self.told(Told::Strictly, |check| {
+            let code = "VALUE_OUT_OF_BOUNDS";
+            check.require(micros >= now - 72 * HOUR_MICROS, path, code, "is more than 72 hours ago");
+            check.require(micros <= now + HOUR_MICROS / 4, path, code, "is more than 15 minutes ahead");
+        });
     }
 
     fn consent(&mut self, consent: Option<&Value>) {
@@ -127,6 +156,26 @@ impl Check {
             })
         });
         self.require(fits, "consent", "VALUE_INVALID", "only ad_user_data and ad_personalization, GRANTED or DENIED");
+    }
+
+    fn user_data(&mut self, data: Option<&Value>, consent: Option<&Value>) {
+        let Some(data) = data else { return };
+        let hashes = |value: &Value| {
+            value.as_array().is_some_and(|hashes| {
+                let hash = |text: &str| text.len() == 64 && text.bytes().all(|b| b"0123456789abcdef".contains(&b));
+                (1..=3).contains(&hashes.len()) && hashes.iter().all(|text| text.as_str().is_some_and(hash))
+            })
+        };
+        let fits = data.as_object().is_some_and(|data| {
+            !data.is_empty()
+                && data
+                    .iter()
+                    .all(|(name, value)| one_of("sha256_email_address sha256_phone_number", name) && hashes(value))
+        });
+        self.require(fits, "user_data", "VALUE_INVALID", "takes up to three SHA-256 in lower-case hex of each kind");
+        let agreed = consent.is_some_and(|consent| consent["ad_user_data"] == "GRANTED");
+        let rule = "needs the person's consent in ad_user_data";
+        self.told(Told::Never, |check| check.require(agreed, "user_data", "VALUE_INVALID", rule));
     }
 
     fn user_properties(&mut self, properties: Option<&Value>) {
@@ -176,7 +225,8 @@ impl Check {
         self.moment(&format!("{path}.timestamp_micros"), micros);
         let same = micros.is_none() || micros == request_micros;
         let rule = "must be the same at both levels, since GA4 is known to heed either";
-        self.require(same, &format!("{path}.timestamp_micros"), "VALUE_INVALID", rule);
+        let at = format!("{path}.timestamp_micros");
+        self.told(Told::Never, |check| check.require(same, &at, "VALUE_INVALID", rule));
         match event.get("params") {
             Some(Value::Object(params)) => self.params(&format!("{path}.params"), name, params),
             _ => self.report(&format!("{path}.params"), "VALUE_REQUIRED", "an event needs parameters"),
@@ -206,7 +256,10 @@ impl Check {
         }
         let time = params.get("engagement_time_msec").and_then(Value::as_i64);
         let time_path = format!("{path}.engagement_time_msec");
-        self.require(time.is_some_and(|time| time > 0), &time_path, "VALUE_REQUIRED", "must be a positive number");
+        let positive = time.is_some_and(|time| time > 0);
+        self.told(Told::Never, |check| {
+            check.require(positive, &time_path, "VALUE_REQUIRED", "must be a positive number");
+        });
         if let Some(session) = params.get("session_id") {
             let text = session.as_str().map_or_else(|| session.to_string(), str::to_owned);
             let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -216,21 +269,23 @@ impl Check {
     }
 
     fn commerce(&mut self, path: &str, event: &str, params: &Map<String, Value>) {
-        let is_money = one_of("purchase refund", event);
-        if is_money {
-            for name in ["transaction_id", "currency", "value"] {
-                let there = params.get(name).is_some_and(|value| !value.is_null());
-                self.require(there, &format!("{path}.{name}"), "VALUE_REQUIRED", "is required");
+        self.told(Told::Strictly, |check| {
+            let is_money = one_of("purchase refund", event);
+            if is_money {
+                for name in ["transaction_id", "currency", "value"] {
+                    let there = params.get(name).is_some_and(|value| !value.is_null());
+                    check.require(there, &format!("{path}.{name}"), "VALUE_REQUIRED", "is required");
+                }
+                let id = params.get("transaction_id");
+                let empty = id.is_some_and(|id| id.as_str().is_none_or(|id| id.trim().is_empty()));
+                let rule = "must be a text that is not empty: all empty ones count as one sale";
+                check.require(!empty, &format!("{path}.transaction_id"), "VALUE_INVALID", rule);
             }
-            let id = params.get("transaction_id");
-            let empty = id.is_some_and(|id| id.as_str().is_none_or(|id| id.trim().is_empty()));
-            let rule = "must be a text that is not empty: all empty ones count as one sale";
-            self.require(!empty, &format!("{path}.transaction_id"), "VALUE_INVALID", rule);
-        }
-        if event == "purchase" {
-            let there = params.get("items").and_then(Value::as_array).is_some_and(|items| !items.is_empty());
-            self.require(there, &format!("{path}.items"), "VALUE_REQUIRED", "a purchase needs an item");
-        }
+            if event == "purchase" {
+                let there = params.get("items").and_then(Value::as_array).is_some_and(|items| !items.is_empty());
+                check.require(there, &format!("{path}.items"), "VALUE_REQUIRED", "a purchase needs an item");
+            }
+        });
         if let Some(value) = params.get("value") {
             let fits = value.as_f64().is_some_and(|value| value.is_finite() && value >= 0.0);
             self.require(fits, &format!("{path}.value"), "VALUE_INVALID", "must be a number that is not negative");
@@ -285,19 +340,20 @@ impl Check {
             Value::String(text) => {
                 self.require(!text.is_empty(), path, "VALUE_INVALID", "is empty");
                 if text.chars().count() > longest {
-                    self.report(path, "VALUE_OUT_OF_BOUNDS", format!("has more than {longest} characters"));
+                    let rule = format!("has more than {longest} characters");
+                    self.told(Told::Strictly, |check| check.report(path, "VALUE_OUT_OF_BOUNDS", rule));
                 }
             }
             Value::Number(_) | Value::Bool(_) => {}
             _ => self.report(path, "VALUE_INVALID", "must be a text or a number"),
         }
         if one_of(PERSONAL_KEYS, name) {
-            self.report(path, "VALUE_INVALID", "names a person, which the policy forbids");
+            let rule = "names a person, which the policy forbids";
+            self.told(Told::Never, |check| check.report(path, "VALUE_INVALID", rule));
         }
         if one_of(ID_KEYS, name) {
             let text = value.as_str().unwrap_or_default();
-            let personal = holds_email(text) || holds_phone(text);
-            self.require(!personal, path, "VALUE_INVALID", "holds personal data, which the policy forbids");
+            self.impersonal(path, holds_email(text) || holds_phone(text));
         } else {
             self.personal(path, value);
         }
@@ -305,8 +361,12 @@ impl Check {
 
     fn personal(&mut self, path: &str, value: &Value) {
         let text = value.as_str().unwrap_or_default();
-        let personal = holds_email(text) || holds_phone(text) || holds_card(text);
-        self.require(!personal, path, "VALUE_INVALID", "holds personal data, which the policy forbids");
+        self.impersonal(path, holds_email(text) || holds_phone(text) || holds_card(text));
+    }
+
+    fn impersonal(&mut self, path: &str, personal: bool) {
+        let rule = "holds personal data, which the policy forbids";
+        self.told(Told::Never, |check| check.require(!personal, path, "VALUE_INVALID", rule));
     }
 }
 

@@ -37,6 +37,7 @@ fn a_request_as_documented_breaks_nothing() {
         *params(r) = json!({"engagement_time_msec": 100, "lead_source": "newsletter"});
     };
     assert_eq!(found(lead), []);
+    assert_eq!(found(|r| r["user_data"] = json!({"sha256_phone_number": ["0a".repeat(32)]})), []);
 }
 
 #[test]
@@ -62,6 +63,11 @@ fn each_rule_is_found_where_it_is_broken() {
         }),
         ("timestamp_micros", "VALUE_INVALID", |r| r["timestamp_micros"] = json!("1790000000000000")),
         ("consent", "VALUE_INVALID", |r| r["consent"] = json!({"analytics_storage": "GRANTED"})),
+        ("user_data", "VALUE_INVALID", |r| r["user_data"] = json!({"sha256_email_address": ["ada@example.com"]})),
+        ("user_data", "VALUE_INVALID", |r| {
+            r["user_data"] = json!({"sha256_email_address": ["0".repeat(64)]});
+            r["consent"]["ad_user_data"] = json!("DENIED");
+        }),
         ("user_properties.first_open_time", "NAME_RESERVED", |r| {
             r["user_properties"] = json!({"first_open_time": {"value": 1}})
         }),

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::DefaultItem;
 use super::parameters::Parameters;
+use super::person::Guard;
 use super::validate::MOST_ITEMS;
 use crate::model::business_event::{BusinessEvent, EventKind};
 use crate::model::money::Money;
@@ -11,7 +12,14 @@ use crate::model::statement::Item;
 
 /// What the event tells of, else the configured default item at the event's whole amount. What had to be left out is noted
 /// in `notes`.
-pub fn render(event: &BusinessEvent, kind: &EventKind, default: &DefaultItem, notes: &mut Vec<String>) -> Vec<Value> {
+pub fn render(
+    event: &BusinessEvent,
+    kind: &EventKind,
+    default: &DefaultItem,
+    guard: &Guard,
+    notes: &mut Vec<String>,
+) -> Vec<Value> {
+    let maker = Maker { amount: event.amount, default, guard };
     let mut lines = lines(event);
     if kind.is_money() && !kind.is_sale() && !covers(&lines, event.amount) {
         // Which lines a partial refund is for is not known; claiming all of them would refund more items than were.
@@ -26,10 +34,10 @@ pub fn render(event: &BusinessEvent, kind: &EventKind, default: &DefaultItem, no
         lines.truncate(MOST_ITEMS);
     }
     if lines.is_empty() {
-        return vec![default_item(event.amount, default, notes)];
+        return vec![maker.default_item(notes)];
     }
     let single = lines.len() == 1;
-    lines.iter().map(|line| item(line, single, event.amount, default, notes)).collect()
+    lines.iter().map(|line| maker.item(line, single, notes)).collect()
 }
 
 fn lines(event: &BusinessEvent) -> Vec<Item> {
@@ -55,38 +63,49 @@ fn covers(lines: &[Item], amount: Option<Money>) -> bool {
     matches!((sum, amount), (Some(sum), Some(amount)) if sum == i128::from(amount.minor))
 }
 
-fn item(line: &Item, single: bool, amount: Option<Money>, default: &DefaultItem, notes: &mut Vec<String>) -> Value {
-    let mut params = Parameters::default();
-    params.text("item_id", line.id.as_deref());
-    params.text("item_name", line.name.as_deref());
-    if params.is_empty() {
-        params.text("item_id", Some(&default.id));
-        params.text("item_name", Some(&default.name));
-        params.text("item_category", Some(&default.category));
-    }
-    let quantity = line.quantity.max(1);
-    // A lone line without a price of its own is the whole amount.
-    let whole = amount.filter(|_| single && quantity == 1).map(|amount| amount.minor);
-    if let (Some(minor), Some(amount)) = (line.unit_minor.or(whole), amount) {
-        params.number("price", Money { minor, ..amount }.decimal().json());
-    }
-    params.number("quantity", quantity.into());
-    finish(params, notes)
+/// What every item is made with.
+struct Maker<'m> {
+    amount: Option<Money>,
+    default: &'m DefaultItem,
+    guard: &'m Guard,
 }
 
-fn default_item(amount: Option<Money>, default: &DefaultItem, notes: &mut Vec<String>) -> Value {
-    let mut params = Parameters::default();
-    params.text("item_id", Some(&default.id));
-    params.text("item_name", Some(&default.name));
-    params.text("item_category", Some(&default.category));
-    if let Some(amount) = amount {
-        params.number("price", amount.decimal().json());
+impl Maker<'_> {
+    fn item(&self, line: &Item, single: bool, notes: &mut Vec<String>) -> Value {
+        let mut params = Parameters::new(self.guard);
+        params.text("item_id", line.id.as_deref());
+        params.text("item_name", line.name.as_deref());
+        if params.is_empty() {
+            self.name_default(&mut params);
+        }
+        let quantity = line.quantity.max(1);
+        // A lone line without a price of its own is the whole amount.
+        let whole = self.amount.filter(|_| single && quantity == 1).map(|amount| amount.minor);
+        if let (Some(minor), Some(amount)) = (line.unit_minor.or(whole), self.amount) {
+            params.plain("price", Money { minor, ..amount }.decimal().json());
+        }
+        params.plain("quantity", quantity.into());
+        finish(params, notes)
     }
-    params.number("quantity", 1.into());
-    finish(params, notes)
+
+    fn default_item(&self, notes: &mut Vec<String>) -> Value {
+        let mut params = Parameters::new(self.guard);
+        self.name_default(&mut params);
+        if let Some(amount) = self.amount {
+            params.plain("price", amount.decimal().json());
+        }
+        params.plain("quantity", 1.into());
+        finish(params, notes)
+    }
+
+    fn name_default(&self, params: &mut Parameters<'_>) {
+        params.word("item_id", &self.default.id);
+        params.word("item_name", &self.default.name);
+        params.word("item_category", &self.default.category);
+    }
 }
 
-fn finish(params: Parameters, notes: &mut Vec<String>) -> Value {
+fn finish(params: Parameters<'_>, notes: &mut Vec<String>) -> Value {
     let (map, said): (Map<String, Value>, Vec<String>) = params.into_parts();
     for note in said {
         if !notes.contains(&note) {

@@ -4,6 +4,7 @@
 //! it ([`validate`]).
 
 use super::consent::{Need, Needs};
+use super::fields::Field;
 use super::{Admission, Destination, Exchange, Finished, HttpRequest, Job, Method, Step, Style, status, url_encode};
 use crate::model::business_event::{BusinessEvent, EventKind};
 use crate::model::contact::Contact;
@@ -11,18 +12,44 @@ use crate::model::delivery::{AmbiguousPolicy, FailureClass, Frozen, Outcome, Rul
 use crate::model::rate::RateLimit;
 use crate::model::secret::Secret;
 use crate::model::time::Timestamp;
+use violation::Violation;
 
 pub mod client_id;
+mod debug;
+#[cfg(test)]
+mod debug_tests;
+#[cfg(test)]
+mod golden_tests;
 mod items;
 pub mod names;
 mod parameters;
+mod person;
+#[cfg(test)]
+mod privacy_tests;
 mod request;
+mod session;
 #[cfg(test)]
 mod tests;
+mod user_data;
 pub mod validate;
+pub mod violation;
+
+pub use request::event_name;
 
 /// What a 2xx of GA4 means, for people.
 pub const ACCEPTED: &str = "accepted (GA4 does not confirm)";
+
+/// The business events that it gets unless the configuration says otherwise.
+pub const EVENTS: &[EventKind] = &[
+    EventKind::Purchase,
+    EventKind::Renewal,
+    EventKind::Refund,
+    EventKind::DisputeLost,
+    EventKind::Lead,
+    EventKind::BookingMade,
+    EventKind::BookingAttended,
+    EventKind::PaymentFailed,
+];
 
 /// What GA4 needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +66,14 @@ pub struct Settings {
     pub default_item: DefaultItem,
     /// Names of GA4 events for kinds whose default name is not wanted.
     pub event_names: Vec<(EventKind, String)>,
+    /// Parameters of the user's own: GA4's name, and what it tells. None is personal.
+    pub params: Vec<(String, &'static Field)>,
+    /// Whether the merchant's user id goes as `user_id`.
+    pub user_id: bool,
+    /// Whether hashes of the person's address and number go as `user_data`, where the person agreed to advertising.
+    pub user_data: bool,
+    /// Whether events show in GA4's DebugView.
+    pub debug_mode: bool,
 }
 
 /// What to do without the browser's client id.
@@ -75,6 +110,13 @@ impl Ga4 {
     /// The request for a job with the remarks on it, or the end where none can be made.
     fn request(&self, job: &Job<'_>) -> Result<(HttpRequest, Vec<String>), Outcome> {
         let invalid = |explanation: String| Outcome::Permanent { class: FailureClass::Invalid, explanation };
+        let refused = |name: &str, broken: Vec<Violation>| {
+            let rules: Vec<String> = broken.iter().map(Violation::to_string).collect();
+            invalid(format!(
+                "not sent, because GA4 would drop the event {name:?} or may not have it: {}",
+                rules.join("; ")
+            ))
+        };
         let Some(event) = job.events.first() else {
             return Err(invalid("the delivery has no business event".to_owned()));
         };
@@ -98,19 +140,19 @@ impl Ga4 {
             });
         }
         let rendered = request::render(&self.settings, event, &frozen, client_id, job)
-            .map_err(|why| invalid(format!("not sent: {why}")))?;
+            .map_err(|broken| refused(request::event_name(&frozen.kind, &self.settings), vec![broken]))?;
         let broken = validate::violations(&rendered.body, job.now);
         if !broken.is_empty() {
-            return Err(invalid(format!(
-                "not sent, because GA4 would drop the event {:?} without a word: {}",
-                rendered.name,
-                broken.join("; ")
-            )));
+            return Err(refused(&rendered.name, broken));
         }
-        let request = HttpRequest {
+        Ok((self.post("/mp/collect", rendered.body, rendered.repeatable), rendered.notes))
+    }
+
+    fn post(&self, path: &str, body: Vec<u8>, repeatable: bool) -> HttpRequest {
+        HttpRequest {
             method: Method::Post,
             url: format!(
-                "{}/mp/collect?measurement_id={}",
+                "{}{path}?measurement_id={}",
                 self.settings.endpoint.trim_end_matches('/'),
                 url_encode(&self.settings.measurement_id)
             ),
@@ -118,10 +160,9 @@ impl Ga4 {
             secret_query: Some(("api_secret", self.settings.api_secret.clone())),
             headers: vec![("content-type", "application/json".to_owned())],
             secret_header: None,
-            body: rendered.body,
-            repeatable: rendered.repeatable,
-        };
-        Ok((request, rendered.notes))
+            body,
+            repeatable,
+        }
     }
 
     fn frozen(&self, event: &BusinessEvent, contact: Option<&Contact>) -> Frozen {
@@ -135,6 +176,28 @@ impl Ga4 {
     }
 }
 
+/// What an answer means. GA4 answers 2xx to whatever reaches it (Measurement Protocol: reference, response codes): anything else
+/// comes from something between, or from somewhere else.
+fn judge(exchange: &Exchange) -> Outcome {
+    let default = status::outcome(exchange);
+    let Ok(response) = &exchange.reply else { return default };
+    let said = |rest: &str| format!("{}; {rest}", status::answered(exchange, response.status));
+    let elsewhere = "GA4 itself answers 2xx to everything: look whether `endpoint` is right, and what stands between";
+    match (response.status, default) {
+        (200..=299, _) if status::is_page(&response.body) => Outcome::Retry {
+            explanation: said(
+                "that is a web page and not GA4; look whether `endpoint` is right, and what stands between",
+            ),
+            after: None,
+        },
+        (401 | 402, _) => Outcome::Broken { explanation: said(elsewhere) },
+        (403, _) => Outcome::Forbidden { explanation: said(elsewhere) },
+        (413, default) => default,
+        (_, Outcome::Permanent { class, .. }) => Outcome::Permanent { class, explanation: said(elsewhere) },
+        (_, default) => default,
+    }
+}
+
 impl Destination for Ga4 {
     fn kind(&self) -> &'static str {
         "ga4"
@@ -145,16 +208,7 @@ impl Destination for Ga4 {
     }
 
     fn default_events(&self) -> &'static [EventKind] {
-        &[
-            EventKind::Purchase,
-            EventKind::Renewal,
-            EventKind::Refund,
-            EventKind::DisputeLost,
-            EventKind::Lead,
-            EventKind::BookingMade,
-            EventKind::BookingAttended,
-            EventKind::PaymentFailed,
-        ]
+        EVENTS
     }
 
     fn needs_consent(&self, _kind: &EventKind) -> Needs {
@@ -193,7 +247,7 @@ impl Destination for Ga4 {
                 Err(outcome) => Step::Done(Finished::new(outcome)),
             };
         };
-        let mut finished = Finished::new(status::outcome(exchange));
+        let mut finished = Finished::new(judge(exchange));
         finished.notes = rendered.map(|(_, notes)| notes).unwrap_or_default();
         if finished.outcome == Outcome::Delivered {
             finished.notes.push(ACCEPTED.to_owned());
@@ -203,6 +257,19 @@ impl Destination for Ga4 {
 
     fn probe(&self) -> Option<HttpRequest> {
         None
+    }
+
+    /// A sample of each event for the validation server, which records nothing.
+    fn test(&self) -> Option<HttpRequest> {
+        Some(self.post("/debug/mp/collect", debug::body(&self.settings, EVENTS), true))
+    }
+
+    fn judge_test(&self, exchange: &Exchange) -> Outcome {
+        debug::judge(exchange, judge(exchange))
+    }
+
+    fn test_proves(&self) -> String {
+        format!("GA4's validation server takes a sample of each event, and recorded none; {}", debug::UNCONFIRMED)
     }
 
     fn default_rate_limit(&self) -> Option<RateLimit> {

@@ -13,7 +13,7 @@ use crate::model::identity::{Identity, IdentityKind};
 use crate::model::statement::Item;
 use crate::model::subscription::{SubscriptionChange, SubscriptionStatus};
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings {
         measurement_id: "G-TEST1".into(),
         api_secret: Secret::new("s3cret"),
@@ -25,6 +25,10 @@ fn settings() -> Settings {
             category: "services".into(),
         },
         event_names: Vec::new(),
+        params: Vec::new(),
+        user_id: false,
+        user_data: false,
+        debug_mode: false,
     }
 }
 
@@ -33,7 +37,12 @@ fn ga4() -> Ga4 {
 }
 
 /// The first step for an event, frozen as it would be.
-fn step_with(ga4: &Ga4, event: &BusinessEvent, contact: Option<&Contact>, replies: &[super::super::Reply]) -> Step {
+pub(super) fn step_with(
+    ga4: &Ga4,
+    event: &BusinessEvent,
+    contact: Option<&Contact>,
+    replies: &[super::super::Reply],
+) -> Step {
     let delivery = samples::delivery(ga4.freeze(event, contact));
     let events = [event.clone()];
     let job = Job { delivery: Some(&delivery), ..job(&events, contact, None) };
@@ -232,6 +241,86 @@ fn money_that_comes_back_after_all_names_no_more_items_than_its_amount() {
         assert_eq!(params["items"].as_array().map(Vec::len), Some(1), "{kind}");
         assert_eq!(params["items"][0]["price"], 20, "{kind}");
     }
+}
+
+#[test]
+fn a_failed_payment_says_why_and_is_no_sale() {
+    let mut failed = event("payment_failed");
+    failed.facts.failure_code = Some("card_declined".into());
+    let request = request(&failed);
+    assert_eq!(request["events"][0]["name"], "payment_failed");
+    assert_eq!(request["events"][0]["params"]["failure_code"], "card_declined");
+    assert!(request["events"][0]["params"].get("customer_type").is_none());
+}
+
+#[test]
+fn stages_of_a_lead_are_told_where_the_configuration_names_them() {
+    let names = [
+        ("booking_attended", "qualify_lead"),
+        ("purchase", "close_convert_lead"),
+        ("booking_missed", "disqualify_lead"),
+    ];
+    let event_names = names.iter().map(|(kind, name)| (kind.parse().unwrap(), (*name).to_owned())).collect();
+    let ga4 = Ga4::new(Settings { event_names, ..settings() });
+    for (kind, name) in names {
+        let request = sent(step_with(&ga4, &event(kind), None, &[]));
+        let told = &body(&request)["events"][0];
+        assert_eq!((&told["name"], &told["params"]["value"]), (&json!(name), &json!(99.5)));
+        assert_eq!(
+            (&told["params"]["currency"], &told["params"]["lead_source"]),
+            (&json!("EUR"), &json!("newsletter"))
+        );
+        assert!(!request.repeatable);
+    }
+}
+
+#[test]
+fn parameters_of_ones_own_are_added_while_there_is_room() {
+    let named = |name: &str, field: &str| (name.to_owned(), Field::named(field).unwrap());
+    let mut params = vec![
+        named("happened", "kind"),
+        named("medium", "utm_medium"),
+        named("spent", "total_spent"),
+        named("since", "customer_since"),
+        named("came_back", "returning"),
+        named("stage", "lifecycle_stage"),
+    ];
+    let told = |params: &Vec<(String, &'static Field)>| {
+        let ga4 = Ga4::new(Settings { params: params.clone(), ..settings() });
+        let jane = samples::contact();
+        let request = body(&sent(step_with(&ga4, &event("purchase"), Some(&jane), &[])));
+        (
+            request["events"][0]["params"].clone(),
+            done(step_with(&ga4, &event("purchase"), Some(&jane), &[reply(204, "")])).notes,
+        )
+    };
+    let (sale, notes) = told(&params);
+    assert_eq!(sale["happened"], "purchase");
+    assert!(sale.get("medium").is_none(), "not known");
+    assert_eq!((&sale["spent"], &sale["came_back"]), (&json!(99.5), &json!("false")));
+    assert_eq!(sale["since"], "2025-05-13T10:36:01.000Z");
+    assert_eq!(sale["stage"], "customer");
+    assert_eq!(notes, [ACCEPTED]);
+    params.extend((0..20).map(|n| named(&format!("own_{n}"), "kind")));
+    let (sale, notes) = told(&params);
+    assert_eq!(sale.as_object().unwrap().len(), 26, "25 and the items");
+    assert!(notes[0].ends_with("was left out: GA4 takes at most 25 parameters"), "{notes:?}");
+}
+
+#[test]
+fn the_whole_session_cookie_serves_as_well() {
+    for cookie in ["GS1.1.1747130000.3.1.1747132999.60.0.0", "GS2.1.s1747130000$o1$g0$t1747132655$j0$l0$h0"] {
+        let mut sale = event("purchase");
+        sale.facts.attribution.session_id = Some(cookie.into());
+        assert_eq!(params(&sale)["session_id"], "1747130000", "{cookie}");
+    }
+}
+
+#[test]
+fn debug_mode_is_told_only_when_it_is_configured() {
+    assert!(params(&event("purchase")).get("debug_mode").is_none());
+    let ga4 = Ga4::new(Settings { debug_mode: true, ..settings() });
+    assert_eq!(body(&sent(step_with(&ga4, &event("lead"), None, &[])))["events"][0]["params"]["debug_mode"], true);
 }
 
 #[test]
@@ -481,14 +570,20 @@ fn what_ga4_would_drop_is_refused_before_it_is_sent() {
         assert!(explanation.contains(rule), "{explanation}");
         assert!(!explanation.contains("jane"), "{explanation}");
     };
-    refused(|_, s| s.event_names = vec![(EventKind::Purchase, "first_open".into())], "is reserved");
-    refused(|e, _| e.kind = EventKind::Custom("booking made".into()), "begin with a letter");
+    refused(
+        |_, s| s.event_names = vec![(EventKind::Purchase, "first_open".into())],
+        "NAME_RESERVED, the event name \"first_open\" is reserved",
+    );
+    refused(|e, _| e.kind = EventKind::Custom("booking made".into()), "NAME_INVALID");
     refused(|e, _| e.kind = EventKind::Custom("n".repeat(41)), "1 to 40");
-    refused(|e, _| e.transaction_id = None, "needs a `transaction_id`");
+    refused(|e, _| e.transaction_id = None, "VALUE_REQUIRED, `purchase` needs a `transaction_id`");
     refused(|e, _| e.transaction_id = Some(" ".into()), "needs a `transaction_id`");
-    refused(|e, _| e.transaction_id = Some("order of jane@example.com".into()), "an e-mail address");
-    refused(|e, _| e.transaction_id = Some("o".repeat(101)), "100 characters");
-    refused(|e, _| e.amount = None, "no amount");
+    refused(
+        |e, _| e.transaction_id = Some("order of jane@example.com".into()),
+        "PERSONAL_DATA, the transaction id holds an e-mail address",
+    );
+    refused(|e, _| e.transaction_id = Some("o".repeat(101)), "VALUE_OUT_OF_BOUNDS");
+    refused(|e, _| e.amount = None, "VALUE_REQUIRED, the purchase carries no amount");
     refused(|e, _| e.amount = Some(money(-1, "eur")), "not negative");
     refused(
         |_, s| s.default_item = DefaultItem { id: String::new(), name: String::new(), category: "x".into() },
@@ -515,9 +610,24 @@ fn answers_mean_what_their_status_says() {
     let finished = |kind: &str, reply| done(step_with(&ga4(), &event(kind), None, &[reply]));
     let accepted = finished("purchase", reply(204, ""));
     assert_eq!((accepted.outcome, accepted.notes), (Outcome::Delivered, vec![ACCEPTED.to_owned()]));
-    assert_eq!(finished("purchase", reply(200, "<html>")).outcome, Outcome::Delivered);
+    assert_eq!(finished("purchase", reply(200, "")).outcome, Outcome::Delivered);
+    let page = finished("refund", reply(200, "<html>Please log in")).outcome;
+    assert!(matches!(&page, Outcome::Retry { explanation, .. } if explanation.contains("web page")), "{page:?}");
     assert!(matches!(finished("purchase", reply(503, "")).outcome, Outcome::Retry { .. }));
-    assert!(matches!(finished("purchase", reply(404, "")).outcome, Outcome::Permanent { .. }));
+    assert!(matches!(finished("purchase", reply(429, "")).outcome, Outcome::SlowDown { .. }));
+    for (status, broken) in [(400, false), (404, false), (401, true), (302, true)] {
+        let (Outcome::Permanent { explanation, .. } | Outcome::Broken { explanation }) =
+            finished("purchase", reply(status, "")).outcome
+        else {
+            panic!("{status}")
+        };
+        assert!(explanation.contains("`endpoint`"), "{explanation}");
+        assert_eq!(
+            matches!(finished("purchase", reply(status, "")).outcome, Outcome::Broken { .. }),
+            broken,
+            "{status}"
+        );
+    }
     assert!(matches!(finished("purchase", timed_out()).outcome, Outcome::Retry { .. }));
     assert!(matches!(finished("refund", timed_out()).outcome, Outcome::Ambiguous { .. }));
     let ga4 = ga4();
@@ -587,7 +697,7 @@ proptest! {
                 for known in ["jane", "Jane", "Doe", "12345678\""] {
                     prop_assert!(!body.contains(known), "{known}: {body}");
                 }
-                prop_assert_eq!(validate::violations(&request.body, samples::SOLD_AT), Vec::<String>::new());
+                prop_assert_eq!(validate::violations(&request.body, samples::SOLD_AT), []);
                 prop_assert!(!request.shown().contains(&personal));
             }
             Step::Done(finished) => {
@@ -606,6 +716,6 @@ proptest! {
         sale.facts.service_name = Some(text.clone());
         sale.facts.attribution.utm_source = Some(text);
         let request = sent(step_with(&ga4(), &sale, None, &[]));
-        prop_assert_eq!(validate::violations(&request.body, samples::SOLD_AT), Vec::<String>::new());
+        prop_assert_eq!(validate::violations(&request.body, samples::SOLD_AT), []);
     }
 }
