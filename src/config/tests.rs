@@ -21,7 +21,7 @@ fn everything_set() -> BTreeMap<String, String> {
     environment(&[
         ("STRIPE_WEBHOOK_SECRET", "whsec_test_secret"),
         ("SHOP_WEBHOOK_SECRET", "shop-secret"),
-        ("HIGHLEVEL_TOKEN", "highlevel-token-0123456789"),
+        ("HIGHLEVEL_WEBHOOK_TOKEN", "highlevel-token-0123456789"),
         ("GA4_MEASUREMENT_ID", "G-AB12CD34"),
         ("GA4_API_SECRET", "ga4-secret"),
         ("CRM_BASE_URL", "https://crm.example.com/api/"),
@@ -165,7 +165,7 @@ fn highlevel_needs_its_locations_and_takes_every_form_of_a_key() {
     for (keys, words) in [
         ("", "locations: is missing"),
         ("locations = [\"l\"]\ntoken = \"short\"", "at least 20"),
-        ("locations = [\"l\"]\ntoken = \"0123456789 0123456789\"", "at least 20"),
+        ("locations = [\"l\"]\ntoken = \"0123456789 0123456789\"", "white space"),
         ("locations = [\"l\"]\npublic_keys = [\"abc\"]", "no Ed25519 public key"),
         ("locations = [\"l\"]\nsecrets = [\"abc\"]", "unknown key"),
         ("locations = [\"l\"]\ncount = \"auto\"", "unknown key"),
@@ -639,7 +639,7 @@ fn every_key() -> Vec<&'static Key> {
 #[test]
 fn the_sample_is_a_configuration() {
     let config = read(&sample(true)).unwrap();
-    assert_eq!((config.sources.len(), config.destinations.len(), config.alerts.len()), (2, 6, 1));
+    assert_eq!((config.sources.len(), config.destinations.len(), config.alerts.len()), (3, 6, 1));
     assert_eq!(config.warnings, []);
 }
 

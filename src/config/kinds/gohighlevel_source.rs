@@ -26,7 +26,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     Key {
         name: "token",
         form: Form::Secret(TOKEN),
-        preset: Preset::Unset("{ env = \"HIGHLEVEL_TOKEN\" }"),
+        preset: Preset::Unset("{ env = \"HIGHLEVEL_WEBHOOK_TOKEN\" }"),
         doc: "For webhooks of workflows, which are not signed: put it at the end of their address, or into a header X-Tallyhook-Token. \
               At least 20 characters; `openssl rand -hex 24` makes one.",
     },
