@@ -1,8 +1,8 @@
 //! Who an event is about.
 //!
 //! Contacts are the connected components over addresses, customers and user ids. A lead id or a phone joins nobody: a purchase
-//! that has nothing else (an *anonymous* one) goes to the one person who claims it. Claimed by two people it is shared, and
-//! anonymous purchases stand by themselves. An anonymous purchase lends its money to a person, but not its name, address or
+//! that has nothing else (an *anonymous* one) goes to the one person who claims its lead id, or its phone where it has no lead id.
+//! Claimed by two people it is shared, and anonymous purchases stand by themselves. An anonymous purchase lends its money to a person, but not its name, address or
 //! consent, so that it can leave again when it proves to be somebody else's.
 //!
 //! An address that several people read (`identity.shared_emails`) recognises nobody either: a purchase that has nothing else gets
@@ -78,7 +78,25 @@ pub(super) fn claims_of(group: &Group) -> Vec<Identity> {
     claims
 }
 
-/// The same with what a statement names that newer ones of its object no longer do.
+/// What connects a group that names no person: of each object the lead id, else the phone. One alone, so that a purchase never
+/// stands between two people who claim one each.
+fn anonymous_claims(group: &Group, said: Option<&Statement>) -> Vec<Identity> {
+    let mut claims = Vec::new();
+    let mut add = |person: &Person, tags: &Tags| {
+        let phone = person.phone.as_ref().filter(|_| tags.lead_id.is_none());
+        add_claims(&mut claims, group.scope.mode, &Person { phone: phone.cloned(), ..Person::default() }, tags);
+    };
+    for state in group.objects.iter().filter(|state| speaks_of_buyer(state.object.kind)) {
+        add(&state.person, &state.tags);
+    }
+    if let Some(said) = said {
+        add(&said.person, &said.tags);
+    }
+    claims.sort();
+    claims
+}
+
+/// The lead ids and phones of a group, with what a statement names that newer ones of its object no longer do.
 fn all_claims(group: &Group, said: Option<&Statement>) -> Vec<Identity> {
     let mut claims = claims_of(group);
     if let Some(said) = said {
@@ -256,7 +274,7 @@ fn claim_for(
             workspace.contact_mut(other)?.identities.retain(|known| *known != claim);
             for group in workspace.groups_of(other)? {
                 let record = workspace.exact_group(group)?;
-                if !knows_person(record) && claims_of(record).contains(&claim) {
+                if !knows_person(record) && anonymous_claims(record, None).contains(&claim) {
                     let before = Before { unlearned: record.objects.clone(), ..Before::default() };
                     place_anonymous(workspace, occasion, group, None, &before)?;
                 }
@@ -266,8 +284,8 @@ fn claim_for(
     }
 }
 
-/// Places a group of which only lead ids and phones are known: with the one person who claims one of them, a lead id before a
-/// phone; else with the other anonymous purchases of the same.
+/// Places a group of which only lead ids and phones are known: with the one person who claims what connects it; else with the other
+/// anonymous purchases of the same.
 fn place_anonymous(
     workspace: &mut Workspace<'_>,
     occasion: &Occasion<'_>,
@@ -275,7 +293,7 @@ fn place_anonymous(
     said: Option<&Statement>,
     before: &Before,
 ) -> BooksResult<Option<ContactId>> {
-    let claims = all_claims(workspace.exact_group(group)?, said);
+    let claims = anonymous_claims(workspace.exact_group(group)?, said);
     let (mut person, mut strangers) = (None, Vec::new());
     for claim in &claims {
         if let Some(Holder::Contact(holder)) = workspace.holder(claim)? {
