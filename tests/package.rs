@@ -3,6 +3,8 @@
 //! It boots a Debian of its own with `systemd-nspawn`, made once by `debootstrap`; what is done in there stands in
 //! `tests/package/inside.sh`. Without root or one of the tools it says so and does nothing.
 
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

@@ -217,7 +217,7 @@ fn an_authority_sees_its_own_certificate_and_nothing_else() {
     challenges.answer_by_tls("localhost", &[9; 32]).unwrap();
     let answer = challenges.certificate("localhost").unwrap().cert[0].clone();
     let mut stream = question(&server);
-    assert_eq!(stream.conn.peer_certificates().unwrap(), [answer.clone()]);
+    assert_eq!(stream.conn.peer_certificates().unwrap(), std::slice::from_ref(&answer));
     assert_eq!(stream.conn.alpn_protocol(), Some(&b"acme-tls/1"[..]));
     let mut digest = vec![0x04, 0x22, 0x04, 0x20];
     digest.extend([9; 32]);

@@ -10,13 +10,16 @@ use crate::platform::clock::{Clock, FixedChance, ManualClock};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// Status, a header field's value and a body.
+type Scripted = (u16, &'static str, &'static str);
+
 /// An authority that answers every request in the same way, and when it was asked.
 struct World {
     folder: tempfile::TempDir,
     clock: Arc<ManualClock>,
     asked: Arc<Mutex<Vec<Timestamp>>>,
     /// Status, `Retry-After` and body; none for no connection.
-    answer: Arc<Mutex<Option<(u16, &'static str, &'static str)>>>,
+    answer: Arc<Mutex<Option<Scripted>>>,
     /// While set, requests hang.
     hangs: Arc<AtomicBool>,
     /// The window in which it suggests to renew; none for an authority that suggests nothing.
