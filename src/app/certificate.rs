@@ -41,7 +41,7 @@ pub(super) struct CertificateParts {
 
 impl CertificateParts {
     /// Reads what is there and binds what has to be bound; nobody outside is asked.
-    pub(super) fn prepare(server: &config::Server, store_folder: &Path, parts: &Parts) -> Result<Self, StartError> {
+    pub(super) fn prepare(server: &config::Server, store_folder: &Path, parts: &mut Parts) -> Result<Self, StartError> {
         let acme = match &server.tls {
             config::Tls::Off => return Ok(Self::default()),
             config::Tls::Files { cert, key } => {
@@ -58,7 +58,8 @@ impl CertificateParts {
         let plain = match acme.http_listen {
             None => None,
             Some(address) => {
-                let listener = TcpListener::bind(address).map_err(|cause| StartError::Listen { address, cause })?;
+                let listener =
+                    parts.sockets.claim_or_bind(address).map_err(|cause| StartError::Listen { address, cause })?;
                 let (domains, url) = (acme.domains.clone(), server.public_url.as_deref());
                 Some((listener, Arc::new(Plain::new(keeper.challenges(), domains, url))))
             }

@@ -72,7 +72,9 @@ impl Default for Parts {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The public address can't be had.
-    #[error("can't listen on {address}: {cause}; another program may have it, or a port below 1024 needs a permission")]
+    #[error(
+        "can't listen on {address}: {cause}; another program may have it; a port below 1024 needs a permission, or tallyhook-https.socket enabled"
+    )]
     Listen {
         /// Which one.
         address: SocketAddr,
@@ -154,14 +156,16 @@ impl App {
         for warning in &config.warnings {
             tracing::warn!(%warning, "configuration");
         }
-        let listener = listener(config.server.listen, &mut parts.sockets)?;
-        for address in parts.sockets.unclaimed() {
-            tracing::warn!(%address, listen = %config.server.listen, "the service manager listens there for us, but the configuration does not");
-        }
+        let listen = config.server.listen;
+        let listener =
+            parts.sockets.claim_or_bind(listen).map_err(|cause| StartError::Listen { address: listen, cause })?;
         let address = listener.local_addr()?;
         let folder = config.store.path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
         let CertificateParts { certificate, keeper, plain } =
-            CertificateParts::prepare(&config.server, &folder, &parts)?;
+            CertificateParts::prepare(&config.server, &folder, &mut parts)?;
+        for address in parts.sockets.unclaimed() {
+            tracing::warn!(%address, "the service manager listens there for us, but the configuration does not");
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .max_blocking_threads(32)
@@ -365,14 +369,6 @@ impl App {
         let _ = self.writer_thread.join();
         self.alert_threads.stop();
         self.runtime.shutdown_background();
-    }
-}
-
-/// The socket that the service manager holds for an address, else one of our own.
-fn listener(address: SocketAddr, passed: &mut PassedSockets) -> Result<TcpListener, StartError> {
-    match passed.claim(address) {
-        Some(listener) => Ok(listener),
-        None => TcpListener::bind(address).map_err(|cause| StartError::Listen { address, cause }),
     }
 }
 

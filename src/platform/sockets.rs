@@ -1,6 +1,7 @@
 //! Listening sockets that the service manager opened and handed over (`sd_listen_fds(3)`). They stay open while the program is
 //! restarted, so that nobody is refused meanwhile.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use listenfd::ListenFd;
@@ -28,6 +29,14 @@ impl PassedSockets {
     pub fn claim(&mut self, address: SocketAddr) -> Option<TcpListener> {
         let at = self.0.iter().position(|(bound, _)| bound.port() == address.port())?;
         Some(self.0.swap_remove(at).1)
+    }
+
+    /// The one for an address, else one of our own.
+    ///
+    /// # Errors
+    /// When the address can't be had.
+    pub fn claim_or_bind(&mut self, address: SocketAddr) -> io::Result<TcpListener> {
+        self.claim(address).map_or_else(|| TcpListener::bind(address), Ok)
     }
 
     /// Where sockets listen that nobody claimed.
