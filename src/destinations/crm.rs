@@ -32,6 +32,11 @@ pub const EVENTS: &[EventKind] = &[
     EventKind::BookingMissed,
 ];
 
+/// What is noted where the CRM has somebody whom we know only by what was written into a form. Anybody can have written it, so
+/// that it changes nobody's record.
+pub const KNOWN_ALREADY: &str =
+    "the CRM has somebody with this address already, and what was written into a form changes nothing there";
+
 /// The id under which the CRM knows the person: the one used first, else the lead id, else the contact's own.
 pub fn external_id(job: &Job<'_>, contact: &Contact) -> String {
     let lead = contact.identities.iter().filter(|identity| identity.kind == IdentityKind::Lead);
