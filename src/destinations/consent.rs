@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::model::attribution::Consent;
-use crate::model::business_event::BusinessEvent;
+use crate::model::business_event::{BusinessEvent, Mark};
 use crate::model::contact::Contact;
 use crate::model::time::Timestamp;
 
@@ -167,12 +167,14 @@ fn origin(purpose: Purpose, event: &BusinessEvent, contact: Option<&Contact>) ->
     }
 }
 
-/// The event's word and the contact's, purpose by purpose; where both speak the later one holds.
+/// The event's word and the contact's, purpose by purpose; where both speak the later one holds. Where the event's word may be
+/// the configuration's default, which nobody said, a no holds.
 pub fn current(event: &BusinessEvent, contact: Option<&Contact>) -> Consent {
     let of_event = event.facts.consent;
     let Some(contact) = contact else { return of_event };
+    let is_assumed = is_assumed(event);
     let later = |said: Option<bool>, said_at: Timestamp, told: Option<bool>| {
-        if said_at > event.occurred_at { said.or(told) } else { told.or(said) }
+        if said_at > event.occurred_at || (is_assumed && said == Some(false)) { said.or(told) } else { told.or(said) }
     };
     let (of_contact, times) = (contact.consent, contact.consent_said_at);
     Consent {
@@ -182,12 +184,18 @@ pub fn current(event: &BusinessEvent, contact: Option<&Contact>) -> Consent {
     }
 }
 
+/// Whether some of the event's word is the configuration's default.
+fn is_assumed(event: &BusinessEvent) -> bool {
+    event.facts.marks.contains(&Mark::ConsentByDefault)
+}
+
 /// When the person agreed to e-mail, if that is the answer that holds: the latest yes that is known.
 pub fn agreed_to_email_at(event: &BusinessEvent, contact: Option<&Contact>) -> Option<Timestamp> {
     if current(event, contact).email != Some(true) {
         return None;
     }
-    let of_event = (event.facts.consent.email == Some(true)).then_some(event.occurred_at);
+    // A default is no proof that anybody agreed.
+    let of_event = (event.facts.consent.email == Some(true) && !is_assumed(event)).then_some(event.occurred_at);
     let of_contact = contact.filter(|contact| contact.consent.email == Some(true));
     let said_at = of_contact.map(|contact| contact.consent_said_at.email);
     of_event.into_iter().chain(said_at).max().filter(|at| *at > Timestamp::EPOCH)
@@ -217,6 +225,20 @@ mod tests {
 
         contact.consent.email = None;
         assert_eq!(current(&event, Some(&contact)).email, Some(false));
+    }
+
+    #[test]
+    fn a_default_is_neither_stronger_than_a_no_nor_a_proof_of_a_yes() {
+        let (mut event, mut contact) = (samples::event("purchase"), samples::contact());
+        event.facts.consent.email = Some(true);
+        event.facts.marks.push(Mark::ConsentByDefault);
+        assert_eq!(current(&event, Some(&contact)).email, Some(true));
+        assert_eq!(agreed_to_email_at(&event, Some(&contact)), None);
+        let before = Timestamp::from_millis(event.occurred_at.millis() - 1000);
+        (contact.consent.email, contact.consent_said_at.email) = (Some(false), before);
+        assert_eq!(current(&event, Some(&contact)).email, Some(false), "said before it, and heard after it");
+        contact.consent.email = Some(true);
+        assert_eq!(agreed_to_email_at(&event, Some(&contact)), Some(before));
     }
 
     #[test]

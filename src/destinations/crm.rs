@@ -32,12 +32,27 @@ pub const EVENTS: &[EventKind] = &[
     EventKind::BookingMissed,
 ];
 
+/// What is noted where the CRM has somebody whom we know only by what was written into a form. Anybody can have written it, so
+/// that it changes nobody's record.
+pub const KNOWN_ALREADY: &str =
+    "the CRM has somebody with this address already, and what was written into a form changes nothing there";
+
 /// The id under which the CRM knows the person: the one used first, else the lead id, else the contact's own.
 pub fn external_id(job: &Job<'_>, contact: &Contact) -> String {
+    let lead = contact.identities.iter().filter(|identity| identity.kind == IdentityKind::Lead);
+    let mut leads = lead.map(|identity| identity.value.as_str()).filter(|lead| !is_like_a_contact(lead));
     job.sync
         .and_then(|sync| sync.external_id.clone())
-        .or_else(|| contact.identity(IdentityKind::Lead).map(str::to_owned))
+        .or_else(|| leads.next().map(str::to_owned))
         .unwrap_or_else(|| contact.id.to_string())
+}
+
+/// Whether a lead id reads like a contact's own id. Anyone can write one into a Payment Link's address, and the CRM may have
+/// another person under it.
+fn is_like_a_contact(lead: &str) -> bool {
+    let lead = lead.trim();
+    let digits = lead.strip_prefix(['c', 'C']).unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Tags of the contact and of every event that waits, so that one request asks for all of them: `customer`, `pricing_tier_…`,
@@ -151,5 +166,16 @@ mod tests {
         assert_eq!(external_id(&job(&events, Some(&jane), Some(&known)), &jane), "c3");
         assert_eq!(external_id(&job(&events, Some(&jane), None), &jane), "lead_7");
         assert_eq!(external_id(&job(&events, Some(&nobody), None), &nobody), "c12");
+    }
+
+    #[test]
+    fn nobody_gets_another_persons_record_by_a_lead_id_that_reads_like_theirs() {
+        let (events, mut buyer) = ([event("purchase")], contact());
+        for claimed in ["c3", "C3", " c3 "] {
+            let lead = buyer.identities.iter_mut().find(|identity| identity.kind == IdentityKind::Lead).unwrap();
+            lead.value = claimed.to_owned();
+            let own = buyer.id.to_string();
+            assert_eq!(external_id(&job(&events, Some(&buyer), None), &buyer), own, "{claimed}");
+        }
     }
 }

@@ -186,7 +186,8 @@ fn describe(event: &mut BusinessEvent, contact: &Contact) {
     if contact.lent_touches && facts.attribution != own && !facts.marks.contains(&Mark::LentTouches) {
         facts.marks.push(Mark::LentTouches);
     }
-    facts.consent = contact.consent.overlaid_with(facts.consent);
+    // What the person agrees to is not lent: it would look as if it had been said with the event, and outlive a no that was
+    // said before it and comes late.
     if facts.pricing_tier.is_none() {
         facts.pricing_tier.clone_from(&contact.pricing_tier);
     }

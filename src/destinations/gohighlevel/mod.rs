@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::crm::{EVENTS, Told, external_id, tags};
+use super::crm::{EVENTS, KNOWN_ALREADY, Told, external_id, tags};
 use super::fields::Field;
 use super::{
     Admission, Destination, Exchange, Finished, HttpRequest, Job, Method, Step, Style, redact, status, url_encode,
@@ -28,7 +28,7 @@ mod tests;
 
 pub use body::Place;
 use body::{Address, Purpose};
-use turn::Turn;
+use turn::{Turn, Why};
 
 /// How long an event waits for an e-mail address or a phone number.
 const ADDRESS_WAIT: Duration = Duration::from_secs(30 * 86_400);
@@ -209,7 +209,14 @@ impl Destination for GoHighLevel {
         let mut turn = Turn::first(job);
         let mut finished = Finished::new(Outcome::Delivered);
         for exchange in exchanges {
+            // One that was refused and made all the same is our own.
+            let may_be_ours = matches!(turn, Turn::LookUp(Why::Refused(_)));
             match turn::after(turn, exchange, &told, &mut finished) {
+                Ok(Turn::Change { remembered: false, .. }) if contact.unverified && !may_be_ours => {
+                    finished.remote_id = None;
+                    finished.notes.push(KNOWN_ALREADY.to_owned());
+                    return Step::Done(finished);
+                }
                 Ok(next) => turn = next,
                 Err(outcome) => {
                     if outcome == Outcome::Delivered {

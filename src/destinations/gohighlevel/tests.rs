@@ -112,6 +112,26 @@ fn somebody_new_is_upserted_without_tags_and_tagged_afterwards() {
 }
 
 #[test]
+fn what_was_written_into_a_form_changes_nobody_who_is_there() {
+    let (events, mut anybody) = ([event("lead")], contact());
+    anybody.unverified = true;
+    let told = |replies: &[Reply]| {
+        let (requests, step) = play(&highlevel(), &job(&events, Some(&anybody), None), replies);
+        (lines(&requests), done(step))
+    };
+    let duplicate = r#"{"message":"This location does not allow duplicated contacts.","meta":{"contactId":"9"}}"#;
+    let untouched = |asked: &[&str], (requests, end): (Vec<String>, Finished)| {
+        assert_eq!(requests, asked);
+        assert_eq!((end.outcome, end.remote_id), (Outcome::Delivered, None));
+        assert_eq!(end.notes, [KNOWN_ALREADY]);
+    };
+    untouched(&[LOOK_UP], told(&[contact_9(&[])]));
+    untouched(&[LOOK_UP, UPSERT], told(&[nobody(), reply(400, duplicate)]));
+    let (requests, end) = told(&[nobody(), contact_9(&[]), tagged()]);
+    assert_eq!((&requests[..2], end.remote_id.as_deref()), (&[LOOK_UP.into(), UPSERT.into()][..], Some("9")));
+}
+
+#[test]
 fn somebody_known_is_changed_by_id_and_keeps_addresses_and_tags() {
     let known = sync(Some("9"), Some("lead_7"));
     let (requests, end) = run_all(Some(&known), &[contact_9(&["vip"]), tagged()]);

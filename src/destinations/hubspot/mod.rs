@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::crm::{EVENTS, Told, external_id};
+use super::crm::{EVENTS, KNOWN_ALREADY, Told, external_id};
 use super::{
     Admission, Destination, Exchange, Finished, HttpRequest, Job, Method, Step, Style, redact, status, url_encode,
 };
@@ -306,6 +306,11 @@ impl Destination for HubSpot {
         };
         let mut finished = Finished::new(Outcome::Delivered);
         for exchange in exchanges {
+            let is_there = exchange.reply.as_ref().is_ok_and(|response| response.status == 409);
+            if contact.unverified && is_there && matches!(turn, Turn::Create { .. }) {
+                finished.notes.push(KNOWN_ALREADY.to_owned());
+                return Step::Done(finished);
+            }
             match after(turn, exchange, &mut finished) {
                 Ok(next) => turn = next,
                 Err(outcome) => {

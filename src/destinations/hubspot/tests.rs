@@ -125,6 +125,20 @@ fn a_conflict_tells_whom_to_change() {
 }
 
 #[test]
+fn what_was_written_into_a_form_changes_nobody_who_is_there() {
+    let (events, mut anybody) = ([event("lead")], contact());
+    anybody.unverified = true;
+    let told = |replies: &[Reply]| {
+        let (requests, step) = play(&hubspot(), &job(&events, Some(&anybody), None), replies);
+        (lines(&requests), done(step))
+    };
+    let (requests, end) = told(&[is_there()]);
+    assert_eq!((requests, end.outcome, end.remote_id), (vec![CREATE.to_owned()], Outcome::Delivered, None));
+    assert_eq!(end.notes, [KNOWN_ALREADY]);
+    assert_eq!(told(&[contact_9()]).1.remote_id.as_deref(), Some("9"));
+}
+
+#[test]
 fn a_known_contact_is_changed_at_once() {
     let (requests, end) = run_all(Some(&sync(Some("9"), Some("lead_7"))), &[contact_9()]);
     assert_eq!(lines(&requests), [CHANGE_9]);

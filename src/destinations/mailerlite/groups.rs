@@ -95,7 +95,9 @@ impl Rules {
             let group = self.newer_sale_group(event, contact).unwrap_or(group);
             join.insert(0, group);
             let booking = self.groups.id("booking");
-            leave.extend(self.groups.named().map(|(_, id)| id).filter(|id| *id != group && Some(*id) != booking));
+            // Who is known only by what somebody wrote into a form may be anybody, and is taken out of nothing.
+            let named = self.groups.named().filter(|_| !contact.unverified);
+            leave.extend(named.map(|(_, id)| id).filter(|id| *id != group && Some(*id) != booking));
         }
         dedup(&mut join);
         dedup(&mut leave);
@@ -229,6 +231,13 @@ mod tests {
         assert_eq!(told(&["lead", "booking_made", "purchase"], &contact()), pair("2 5", "1 3 4 6"));
         assert_eq!(told(&["lead"], &contact()), pair("", ""), "an old lead takes no customer back");
         assert_eq!(told(&["purchase"], &left()), pair("", ""), "nor an old sale somebody who left");
+    }
+
+    #[test]
+    fn who_only_wrote_into_a_form_is_taken_out_of_no_group() {
+        let mut anybody = stranger();
+        anybody.unverified = true;
+        assert_eq!(joined(&rules(true), &["lead"], &anybody), (vec!["4".to_owned()], vec![]));
     }
 
     #[test]

@@ -80,7 +80,8 @@ fn as_id(value: &Value) -> Option<String> {
 
 fn is_ours(contact: &Value, field: &str, external_id: &str) -> bool {
     match contact.get(field) {
-        None | Some(Value::Null) => true,
+        // Not every CRM tells it; one that does and has none here lists somebody who was made by others.
+        None => true,
         Some(said) => as_id(said).as_deref() == Some(external_id),
     }
 }
@@ -119,7 +120,7 @@ mod tests {
             ("[{}]", Err("a contact without an `id`")),
             (r#"[{"id":""}]"#, Err("a contact without an `id`")),
             (
-                r#"[{"id":1,"external_id":"lead_2"}]"#,
+                r#"[{"id":1,"external_id":"lead_2"},{"id":2,"external_id":null}]"#,
                 Err("only contacts with another `external_id`: it does not filter by it"),
             ),
         ] {

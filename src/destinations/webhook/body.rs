@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::personal;
-use crate::model::business_event::{BusinessEvent, EventFacts, EventKind};
+use super::super::{consent, personal};
+use crate::model::business_event::{BusinessEvent, EventKind};
 use crate::model::contact::Contact;
 use crate::model::id::Mode;
 use crate::model::identity::IdentityKind;
@@ -56,7 +56,8 @@ impl<'n> Fields<'n> {
     }
 }
 
-/// Renders from what is fixed when the event is first let go; the person's stage and totals are those of the moment.
+/// Renders from what is fixed when the event is first let go; the person's stage, totals and consent are those of the
+/// moment.
 /// `kind` is the one that was frozen, `id` the message's.
 pub fn render(
     id: &str,
@@ -73,7 +74,7 @@ pub fn render(
     data.put("occurred_at", Some(event.occurred_at.to_string().into()));
     data.text("transaction_id", event.transaction_id.as_deref());
     money(event, kind, &mut data);
-    facts(event, &mut data);
+    facts(event, contact, &mut data);
     if let Some(contact) = contact {
         data.object("contact", |fields| person(contact, fields));
     }
@@ -114,9 +115,10 @@ fn money(event: &BusinessEvent, kind: &EventKind, data: &mut Fields<'_>) {
     data.put("items", (!items.is_empty()).then_some(Value::Array(items)));
 }
 
-fn facts(event: &BusinessEvent, data: &mut Fields<'_>) {
-    let EventFacts { attribution, consent, .. } = &event.facts;
+fn facts(event: &BusinessEvent, contact: Option<&Contact>, data: &mut Fields<'_>) {
     let facts = &event.facts;
+    let attribution = &facts.attribution;
+    let consent = consent::current(event, contact);
     for (name, value) in [
         ("pricing_tier", &facts.pricing_tier),
         ("lead_id", &facts.lead_id),

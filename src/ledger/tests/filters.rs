@@ -6,6 +6,7 @@ use super::destinations::{ANALYTICS, CRM, MAIL, everybody};
 use super::house::House;
 use super::results::{fail, retry_by_hand};
 use super::stripe::{Event, charge, eur, intent, session};
+use crate::destinations::Admission;
 use crate::destinations::consent::{Choice, Need};
 use crate::destinations::fields::{Field, FieldValue};
 use crate::destinations::filter::{Case, Condition, Filter, Operator};
@@ -159,4 +160,23 @@ fn consent_is_asked_for_as_configured() {
         assert_eq!(kept_back(&house), expected, "{needs:?} {answer:?}");
         house.check();
     }
+}
+
+/// Yes at 1, bought at 10, and a no of 5 that is held up on its way while the sale waits for a destination that is down.
+#[test]
+fn a_no_that_comes_late_counts_though_the_person_had_agreed_before() {
+    let mut house = House::new(everybody());
+    house.rules.destinations[1].consent = Choice { email: Some(Need::UnlessDenied), ..Choice::default() };
+    let said = |id: &str, answer: bool| {
+        charge(id, eur(100), None).email("jane@example.com").tags(move |tags| tags.consent.email = Some(answer))
+    };
+    house.take(&said("ch_1", true).at(1));
+    house.take(&sold(9900).at(10));
+    let sale = house.books.events.values().find(|event| event.amount == Some(eur(9900))).unwrap().id;
+    assert!(house.event(sale).frozen);
+    house.take(&said("ch_2", false).at(5));
+    let (event, jane) = (house.event(sale), house.people()[0]);
+    let admission = house.rules.destinations[1].admit(event, Some(jane));
+    assert_eq!(admission, Admission::Suppress(Rule::NoConsent));
+    house.check();
 }

@@ -74,17 +74,23 @@ pub(super) fn interpret(settings: &Settings, message: &Message<'_>) -> Result<In
         Scope { provider: PROVIDER.to_owned(), account: Some(location.to_owned()), mode: Mode::from_livemode(live) };
     let mut notes = Vec::new();
     let is_workflow = workflow::is_one(&body);
-    let provider_id = match (body.id("/webhookId"), workflow::event_id(settings, &body)) {
-        (Some(id), _) => id.to_owned(),
-        (None, Some(id)) => format!("{location}/{id}"),
-        (None, None) => format!("{BODY_ID}{}", body.digest()),
-    };
     let named = message.envelope.event.as_deref();
     let (event_type, created) = if is_workflow {
         (workflow::event_name(named, &body).unwrap_or("workflow").to_owned(), None)
     } else {
         let event_type = body.id("/type").or(named).or_else(|| by_shape(&body));
         (event_type.unwrap_or("unknown").to_owned(), body.moment("/timestamp"))
+    };
+    let provider_id = match (body.id("/webhookId"), workflow::event_id(settings, &body)) {
+        (Some(id), _) => id.to_owned(),
+        // The order or appointment that people take for an id has several events, and an appointment several of one name.
+        (None, Some(id)) if workflow::appointment(&body).is_some() => {
+            format!("{location}/{event_type}/{id}/{}", body.digest())
+        }
+        (None, Some(id)) => format!("{location}/{event_type}/{id}"),
+        // One workflow can post the same to several addresses.
+        (None, None) if named.is_some() => format!("{BODY_ID}{event_type}/{}", body.digest()),
+        (None, None) => format!("{BODY_ID}{}", body.digest()),
     };
     let said_at = created.unwrap_or(message.received_at);
     let mut reading = Reading { settings, body: &body, event_type: &event_type, said_at, notes: &mut notes };

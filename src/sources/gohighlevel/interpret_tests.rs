@@ -307,7 +307,8 @@ fn what_a_workflow_is_about_is_named_by_the_address_or_by_custom_data() {
     let (custom, _) = said(Some("Webinar joined!"), flow(json!({"customData": {"event_id": "e1", "value": 25.5}})));
     assert_eq!(custom.object, ObjectRef::new(ObjectKind::Other, "event/e1"));
     assert_eq!(happened(&custom), [("webinar_joined_", NOW, Some(2550))]);
-    assert_eq!(told_at(None, &flow(json!({"customData": {"event_id": "e1"}}))).provider_id, "loc1/e1");
+    let named = flow(json!({"customData": {"event_id": "e1"}}));
+    assert_eq!(told_at(Some("won"), &named).provider_id, "loc1/won/e1");
 
     let (lead, _) = said(None, flow(json!({"customData": {"event": "lead"}})));
     assert_eq!(happened(&lead), [("lead", at("2027-01-01T00:00:00Z"), None)]);
@@ -319,6 +320,37 @@ fn what_a_workflow_is_about_is_named_by_the_address_or_by_custom_data() {
         let (statement, notes) = said(Some(event), flow(json!({})));
         assert_eq!((statement.object.kind, notes.len()), (ObjectKind::Customer, 1), "{event}");
     }
+}
+
+#[test]
+fn different_events_of_one_thing_are_no_repeats_of_each_other() {
+    let id = |event: Option<&str>, body: &Value| told_at(event, body).provider_id;
+    // An order that is paid and later shipped, by two workflows with the order's id.
+    let order = flow(json!({"customData": {"event_id": "o1"}}));
+    assert_eq!(id(Some("paid"), &order), id(Some("paid"), &order));
+    assert_ne!(id(Some("paid"), &order), id(Some("shipped"), &order));
+    // One workflow that posts to two addresses.
+    let plain = flow(json!({}));
+    assert_eq!(id(Some("lead"), &plain), id(Some("lead"), &plain));
+    assert_ne!(id(Some("lead"), &plain), id(Some("webinar"), &plain));
+    // An appointment that is booked and called off, with its own id as that of the event.
+    let appointment = |status: &str| {
+        flow(json!({"calendar": {"appointmentId": "ap1", "appoinmentStatus": status}, "customData": {"event_id": "ap1"}}))
+    };
+    assert_ne!(id(None, &appointment("confirmed")), id(None, &appointment("cancelled")));
+    assert_eq!(id(None, &appointment("confirmed")), id(None, &appointment("confirmed")));
+}
+
+#[test]
+fn what_comes_again_without_an_id_after_its_mark_is_gone_has_happened_again() {
+    let body = flow(json!({})).to_string().into_bytes();
+    let envelope = Envelope { headers: Vec::new(), event: Some("webinar".to_owned()) };
+    let object = |received_at| match interpret(&settings(), &Message { envelope: &envelope, body: &body, received_at }) {
+        Ok(Interpreted { meaning: Meaning::Statement(statement), .. }) => statement.object,
+        other => panic!("{other:?}"),
+    };
+    assert_ne!(object(NOW), object(NOW.after(Duration::from_secs(7 * 86_400))));
+    assert_eq!(object(NOW), object(NOW), "interpreted again");
 }
 
 #[test]

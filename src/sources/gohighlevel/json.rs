@@ -102,6 +102,12 @@ impl Body {
         self.id("/locationId").or_else(|| self.id("/altId")).or_else(|| self.id("/location/id"))
     }
 
+    /// The texts at a path, both beside the object's fields and among them.
+    pub(super) fn ids(&self, path: &str) -> impl Iterator<Item = &str> {
+        let inner = self.nested.then(|| self.all.get("data")?.pointer(path)).flatten();
+        [self.all.pointer(path), inner].into_iter().flatten().filter_map(text)
+    }
+
     /// A name for the body, the same for every way of writing it down: the order of names and the spaces don't count.
     pub(super) fn digest(&self) -> String {
         let mut canonical = String::new();

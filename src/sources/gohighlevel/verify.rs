@@ -100,12 +100,14 @@ fn outer_location(body: &[u8]) -> Option<String> {
 /// The token says who sends, so that a body that names no location is believed; a signature says only that HighLevel does.
 fn is_ours(source: &GoHighLevel, body: &Body, signed: bool) -> Result<(), Refusal> {
     let location = body.location();
-    let right_app = match (&source.settings.app_id, body.text("/appId")) {
-        (Some(ours), Some(app)) => app == ours,
-        (Some(_), None) => !signed,
-        (None, _) => true,
+    let right_app = match &source.settings.app_id {
+        Some(_) if signed && body.ids("/appId").next().is_none() => false,
+        Some(ours) => body.ids("/appId").all(|app| app == ours),
+        None => true,
     };
-    let right_place = if location.is_none() && !signed { true } else { source.knows_location(location) };
+    let is_known = if location.is_none() && !signed { true } else { source.knows_location(location) };
+    // One of ours among the object's own fields does not make another's webhook ours.
+    let right_place = is_known && body.ids("/locationId").all(|named| source.knows_location(Some(named)));
     if right_app && right_place { Ok(()) } else { Err(Refusal::NotOurs) }
 }
 

@@ -122,6 +122,21 @@ fn the_window_lets_the_last_of_its_retries_in_and_nothing_older() {
 }
 
 #[test]
+fn anothers_webhook_is_not_ours_for_naming_us_inside() {
+    let at = NOW.to_string();
+    for (outer, inner) in [(("loc2", "app1"), ("loc1", "app1")), (("loc1", "app2"), ("loc1", "app1"))] {
+        let body = json!({
+            "type": "ContactCreate", "locationId": outer.0, "appId": outer.1, "webhookId": "w", "timestamp": at,
+            "data": {"id": "c", "locationId": inner.0, "appId": inner.1},
+        });
+        let body = body.to_string().into_bytes();
+        let signature = sign(&body);
+        let told = verdict(signed_by_pair(), &[("x-ghl-signature", &signature)], None, &body);
+        assert_eq!(told, Err(Refusal::NotOurs), "{outer:?}");
+    }
+}
+
+#[test]
 fn a_workflow_shows_its_token_in_the_path_or_in_a_header() {
     let token = "t-0123456789-0123456789";
     let body = json!({"contact_id": "c", "workflow": {"id": "w"}, "location": {"id": "loc1"}}).to_string().into_bytes();

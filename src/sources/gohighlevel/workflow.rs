@@ -23,6 +23,11 @@ pub(super) fn event_id<'b>(settings: &Settings, body: &'b Body) -> Option<&'b st
     body.id(&format!("/{}", settings.event_id.replace('.', "/")))
 }
 
+/// The appointment that it is about.
+pub(super) fn appointment(body: &Body) -> Option<&str> {
+    body.id("/calendar/appointmentId").or_else(|| body.id("/appointment/id"))
+}
+
 /// What the user calls the event: in the address, in Custom Data, else by the workflow's name.
 pub(super) fn event_name<'b>(address: Option<&'b str>, body: &'b Body) -> Option<&'b str> {
     address.or_else(|| body.id("/customData/event")).or_else(|| body.id("/workflow/name"))
@@ -52,8 +57,7 @@ pub(super) fn told(reading: &mut Reading<'_>) -> Option<Statement> {
     let body = reading.body;
     let contact = body.id("/contact_id").or_else(|| body.id("/contactId"));
     let wish = wish(reading);
-    let appointment = body.id("/calendar/appointmentId").or_else(|| body.id("/appointment/id"));
-    let mut statement = match (appointment, &wish) {
+    let mut statement = match (appointment(body), &wish) {
         (Some(id), wish) => {
             let step = booking(reading, wish.as_ref());
             let mut statement = reading.statement(ObjectKind::Booking, id, contact);
@@ -114,7 +118,9 @@ fn person_only(reading: &mut Reading<'_>, contact: Option<&str>) -> Option<State
 
 /// Something of the user's own, which happens each time it is told.
 fn happening(reading: &mut Reading<'_>, contact: Option<&str>, kind: Option<EventKind>) -> Statement {
-    let id = event_id(reading.settings, reading.body).map_or_else(|| reading.body.digest(), str::to_owned);
+    // Without an id the same content is a repeat for a while only; later it has happened once more.
+    let unnamed = || format!("{}/{}", reading.body.digest(), reading.said_at.millis());
+    let id = event_id(reading.settings, reading.body).map_or_else(unnamed, str::to_owned);
     let mut statement = reading.statement(ObjectKind::Other, format!("event/{id}"), contact);
     let value = value(reading);
     statement.claim =

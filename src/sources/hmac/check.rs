@@ -52,10 +52,22 @@ pub fn faults(scheme: &Scheme) -> Vec<Fault> {
         let message = "must be a JSON pointer like \"/events\", or \"\" for a body that is a list itself";
         faults.push(fault("batch", message, "begin it with /"));
     }
+    if scheme.batch.is_some() && !scheme.event_id.is_empty() && !tells_parts_apart(&scheme.event_id) {
+        faults.push(fault(
+            "event_id",
+            "is the same for every event of a request that holds several, so that all but the first would be taken for repeats",
+            "add a pointer to what each event has of its own, for example \"/id\", or leave event_id out",
+        ));
+    }
     if is_signed(scheme.proof) {
         signed_faults(scheme, &mut faults);
     }
     faults
+}
+
+/// Whether some part of an event's id always comes from the event itself: headers and the address belong to the whole request.
+fn tells_parts_apart(event_id: &[String]) -> bool {
+    event_id.iter().any(|pick| !pick.ends_with('?') && pick.split('|').all(|place| place.starts_with('/')))
 }
 
 fn signed_faults(scheme: &Scheme, faults: &mut Vec<Fault>) {
@@ -220,6 +232,21 @@ mod tests {
         assert_eq!(told(Scheme { event_id: vec!["id".into()], ..base() }), ["event_id"]);
         assert_eq!(told(Scheme { batch: Some("events".into()), ..base() }), ["batch"]);
         assert_eq!(told(Scheme { keep_headers: vec!["Authorization".into()], ..base() }), ["keep_headers"]);
+    }
+
+    #[test]
+    fn events_of_one_request_must_have_ids_of_their_own() {
+        let told = |picks: &[&str]| {
+            let event_id = picks.iter().map(|pick| (*pick).to_owned()).collect();
+            let scheme = Scheme { batch: Some("/events".into()), event_id, ..Scheme::default() };
+            faults(&scheme).into_iter().map(|fault| fault.key).collect::<Vec<_>>()
+        };
+        for lost in [&["header:x-id"][..], &["query:event"], &["header:x-id|/id"], &["header:x-id", "/id?"]] {
+            assert_eq!(told(lost), ["event_id"], "{lost:?}");
+        }
+        for kept in [&[][..], &["/id"], &["header:x-id", "/id|/uuid"], &["/type?", "/id"]] {
+            assert!(told(kept).is_empty(), "{kept:?}");
+        }
     }
 
     #[test]
