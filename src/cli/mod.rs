@@ -8,6 +8,7 @@ mod contacts;
 mod deliveries;
 mod demo;
 mod destinations;
+mod doctor;
 mod event_page;
 mod events;
 mod failed;
@@ -38,6 +39,7 @@ Examples:
   tallyhook init tallyhook.toml         write a configuration to begin with
   tallyhook check --config tallyhook.toml
   tallyhook serve --config tallyhook.toml
+  tallyhook doctor                      is everything around it right?
   tallyhook status                      is anything broken?
   tallyhook failed list                 what needs a decision
 
@@ -67,6 +69,8 @@ enum Command {
     Init(init::Init),
     /// Say everything that is wrong with the configuration, or what it amounts to
     Check(check::Check),
+    /// Examine everything around it: DNS, port, certificate, clock, disk, permissions, each destination
+    Doctor(doctor::Doctor),
     /// Sign a sample as a source would and post it to the running tallyhook
     Send(send::Send),
     /// Is anything broken? One page
@@ -167,6 +171,7 @@ fn run(command: Command, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(
         Command::Demo(command) => command.run(setting, out),
         Command::Init(command) => command.run(setting, out),
         Command::Check(command) => command.run(setting, out),
+        Command::Doctor(command) => command.run(setting, out),
         Command::Send(command) => command.run(setting, out),
         Command::Status(command) => command.run(setting, out),
         Command::Events(command) => command.run(setting, out),
