@@ -19,6 +19,7 @@ mod output;
 mod rejected;
 mod send;
 mod serve;
+mod setup;
 mod status;
 mod table;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use crate::config::{Config, Environment, Problems, SystemEnvironment};
 const EXAMPLES: &str = "\
 Examples:
   tallyhook demo --once                 see everything work, without any account
+  sudo tallyhook setup                  set it up on a server, step by step
   tallyhook init tallyhook.toml         write a configuration to begin with
   tallyhook check --config tallyhook.toml
   tallyhook serve --config tallyhook.toml
@@ -65,6 +67,8 @@ enum Command {
     Serve(serve::Serve),
     /// Show everything at work on this machine alone: sandbox destinations, signed samples
     Demo(demo::Demo),
+    /// From nothing to the first event: ask, write the configuration, examine, wait
+    Setup(setup::Setup),
     /// Write a commented configuration
     Init(init::Init),
     /// Say everything that is wrong with the configuration, or what it amounts to
@@ -169,6 +173,7 @@ fn run(command: Command, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(
     match command {
         Command::Serve(command) => command.run(setting, out),
         Command::Demo(command) => command.run(setting, out),
+        Command::Setup(command) => command.run(setting, out),
         Command::Init(command) => command.run(setting, out),
         Command::Check(command) => command.run(setting, out),
         Command::Doctor(command) => command.run(setting, out),
