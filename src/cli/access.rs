@@ -43,6 +43,21 @@ pub(super) fn ask(
     }
 }
 
+/// Every row of the running daemon's answer; none when none runs. The store is left alone.
+pub(super) fn ask_running(setting: &Setting<'_>, request: &Request) -> Result<Option<Vec<Value>>, Failure> {
+    let location = Config::locate(setting.config, setting.environment)?;
+    let mut rows = Vec::new();
+    let asked = ask_daemon(&location.socket, request, &mut |row| {
+        rows.push(row);
+        Ok(())
+    });
+    match asked {
+        Err(DaemonFailure::NotThere) => Ok(None),
+        Err(DaemonFailure::Failure(failure)) => Err(failure),
+        Ok(()) => Ok(Some(rows)),
+    }
+}
+
 /// Every row of an answer.
 pub(super) fn ask_all(setting: &Setting<'_>, request: &Request) -> Result<Vec<Value>, Failure> {
     let mut rows = Vec::new();
@@ -200,7 +215,8 @@ fn hand_on(
     taken
 }
 
-fn configured(config: &Config, clock: &SharedClock) -> Result<Configured, Failure> {
+/// What a configuration says of sources and destinations, each with a client of its own.
+pub(super) fn configured(config: &Config, clock: &SharedClock) -> Result<Configured, Failure> {
     let trust = Trust::new(None).map_err(|error| Failure::Failed(error.to_string()))?;
     Ok(Configured::new(config, |destination| {
         let options =

@@ -8,6 +8,7 @@ mod contacts;
 mod deliveries;
 mod demo;
 mod destinations;
+mod doctor;
 mod event_page;
 mod events;
 mod failed;
@@ -18,6 +19,7 @@ mod output;
 mod rejected;
 mod send;
 mod serve;
+mod setup;
 mod status;
 mod table;
 #[cfg(test)]
@@ -35,9 +37,11 @@ use crate::config::{Config, Environment, Problems, SystemEnvironment};
 const EXAMPLES: &str = "\
 Examples:
   tallyhook demo --once                 see everything work, without any account
+  sudo tallyhook setup                  set it up on a server, step by step
   tallyhook init tallyhook.toml         write a configuration to begin with
   tallyhook check --config tallyhook.toml
   tallyhook serve --config tallyhook.toml
+  tallyhook doctor                      is everything around it right?
   tallyhook status                      is anything broken?
   tallyhook failed list                 what needs a decision
 
@@ -63,10 +67,14 @@ enum Command {
     Serve(serve::Serve),
     /// Show everything at work on this machine alone: sandbox destinations, signed samples
     Demo(demo::Demo),
+    /// From nothing to the first event: ask, write the configuration, examine, wait
+    Setup(setup::Setup),
     /// Write a commented configuration
     Init(init::Init),
     /// Say everything that is wrong with the configuration, or what it amounts to
     Check(check::Check),
+    /// Examine everything around it: DNS, port, certificate, clock, disk, permissions, each destination
+    Doctor(doctor::Doctor),
     /// Sign a sample as a source would and post it to the running tallyhook
     Send(send::Send),
     /// Is anything broken? One page
@@ -165,8 +173,10 @@ fn run(command: Command, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(
     match command {
         Command::Serve(command) => command.run(setting, out),
         Command::Demo(command) => command.run(setting, out),
+        Command::Setup(command) => command.run(setting, out),
         Command::Init(command) => command.run(setting, out),
         Command::Check(command) => command.run(setting, out),
+        Command::Doctor(command) => command.run(setting, out),
         Command::Send(command) => command.run(setting, out),
         Command::Status(command) => command.run(setting, out),
         Command::Events(command) => command.run(setting, out),

@@ -53,6 +53,8 @@ const NO_WORKFLOWS: &str = "automations start by joining the group: MailerLite h
 pub struct Config {
     /// The file it came from; none when the environment alone configured it.
     pub file: Option<PathBuf>,
+    /// Whether a secret itself stands in the file, and not only where it is.
+    pub holds_secrets: bool,
     /// The public listener.
     pub server: Server,
     /// The operator's door.

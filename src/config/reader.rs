@@ -1,6 +1,6 @@
 //! Reading the file along its definitions, collecting every mistake on the way.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
@@ -35,12 +35,21 @@ pub(super) struct Reader<'r> {
     pub environment: &'r dyn Environment,
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
+    holds_secrets: Cell<bool>,
 }
 
 impl<'r> Reader<'r> {
     /// At the start, with nothing wrong yet.
     pub fn new(file: String, folder: PathBuf, source: &'r str, environment: &'r dyn Environment) -> Self {
-        Self { file, folder, source, environment, problems: RefCell::default(), warnings: RefCell::default() }
+        Self {
+            file,
+            folder,
+            source,
+            environment,
+            problems: RefCell::default(),
+            warnings: RefCell::default(),
+            holds_secrets: Cell::default(),
+        }
     }
 
     /// Parses the text; syntax errors are reported, and then there is nothing.
@@ -99,6 +108,16 @@ impl<'r> Reader<'r> {
     /// Writes down a remark that keeps nobody from starting.
     pub fn warn(&self, place: &Place, wrong: Wrong) {
         self.warnings.borrow_mut().push(self.problem(place, wrong));
+    }
+
+    /// Writes down that a secret itself stands in the file, not the place where it is.
+    pub fn note_secret(&self) {
+        self.holds_secrets.set(true);
+    }
+
+    /// Whether a secret was read that stands in the file itself.
+    pub fn holds_secrets(&self) -> bool {
+        self.holds_secrets.get()
     }
 
     fn problem(&self, place: &Place, wrong: Wrong) -> Problem {

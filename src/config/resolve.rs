@@ -31,6 +31,7 @@ pub(super) fn config<'s>(reader: &'s Reader<'s>, root: &'s Spanned<DeTable<'s>>)
     }
     Config {
         file: None,
+        holds_secrets: false,
         server,
         admin,
         store,

@@ -116,6 +116,9 @@ fn from_text(reader: &Reader<'_>, form: &Form, given: Given) -> Result<Value, Wr
     let Given { text, origin } = given;
     let blame = |wrong: Wrong| Wrong { message: format!("{}{}", origin.subject(), wrong.message), ..wrong };
     if let Form::Secret(check) = form {
+        if origin == Origin::Written {
+            reader.note_secret();
+        }
         // Into the type that is never printed at once, whatever is found wrong with it.
         let secret = Secret::new(text);
         return text::check_secret(secret.expose())

@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
+use super::configured::ConfiguredDestination;
 use super::desk::{Desk, broken, missing, unread, unwritten};
 use super::failed::refusal;
 use super::filter::{OF_DESTINATIONS, find_destination, known_state, only};
 use super::pages::one;
 use super::reading::{Names, not_before, standing, standing_name, time};
 use super::request::List;
-use crate::destinations::{Exchange, status};
+use crate::destinations::{Exchange, HttpResponse, status};
 use crate::http::admin::{OperatorError, OperatorRows};
 use crate::ledger::books::Books;
 use crate::ledger::workspace::Due;
@@ -17,6 +18,7 @@ use crate::model::delivery::{Outcome, STATE_NAMES, Standing, State};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId};
 use crate::model::time::Timestamp;
 use crate::model::totals::Totals;
+use crate::platform::clock::Clock;
 use crate::store::{Command, Snapshot};
 
 /// Places at the front of a due queue, and groups that settle, that are looked at for the oldest pending delivery.
@@ -188,25 +190,32 @@ pub(super) fn test(desk: &Desk, name: &str) -> Result<OperatorRows, OperatorErro
         let known = if known.is_empty() { "none is".to_owned() } else { format!("configured: {}", known.join(", ")) };
         return Err(missing(format!("there is no destination {name:?} in the configuration; {known}")));
     };
-    let kind = found.destination.kind();
+    Ok(one(test_one(found, desk.clock.as_ref())))
+}
+
+/// Asks one destination whether it works and takes the key: the row that [`test`] answers with. Needs no books.
+pub fn test_one(found: &ConfiguredDestination, clock: &dyn Clock) -> Value {
+    let (name, kind) = (&found.name, found.destination.kind());
     let Some(first) = found.destination.next_test(&[]) else {
-        return Ok(one(json!({
+        return json!({
             "name": name, "kind": kind, "ok": Value::Null, "result": "not_tested", "status": Value::Null,
             "explanation": format!(
                 "a {kind} has no request that only reads: nothing was sent. `tallyhook destinations preview EVENT_ID \
                  --destination {name}` shows what it would be sent of an event"
             ),
-        })));
+        });
     };
-    let began = desk.clock.now();
+    let began = clock.now();
+    let mut skew = None;
     let mut exchanges: Vec<Exchange> = Vec::new();
     let mut next = Some(first);
     while let Some(request) = next.filter(|_| exchanges.len() < MOST_TEST_REQUESTS) {
         let reply = found.client.send(&request, &found.limits);
+        skew = reply.as_ref().ok().and_then(|response| clock_ahead(response, clock.now())).or(skew);
         exchanges.push(Exchange { request, reply });
         next = found.destination.next_test(&exchanges);
     }
-    let took = desk.clock.now().since(began);
+    let took = clock.now().since(began);
     let last = exchanges.last();
     let answered = last.and_then(|exchange| exchange.reply.as_ref().ok()).map(|response| response.status);
     let sent = exchanges.iter().map(|exchange| exchange.request.shown()).collect::<Vec<_>>().join("\n");
@@ -223,7 +232,7 @@ pub(super) fn test(desk: &Desk, name: &str) -> Result<OperatorRows, OperatorErro
         Some(exchange) if result != "works" => status::excerpt(exchange),
         _ => String::new(),
     };
-    Ok(one(json!({
+    json!({
         "name": name,
         "kind": kind,
         "ok": result == "works",
@@ -233,5 +242,14 @@ pub(super) fn test(desk: &Desk, name: &str) -> Result<OperatorRows, OperatorErro
         "took_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         "sent": sent,
         "excerpt": excerpt,
-    })))
+        "clock_ahead_seconds": skew,
+    })
+}
+
+/// By how many seconds our clock is ahead of the one that an answer tells (RFC 9110, 6.6.1), which knows whole seconds; none
+/// when it tells none.
+fn clock_ahead(response: &HttpResponse, now: Timestamp) -> Option<i64> {
+    let date = httpdate::parse_http_date(response.header("date")?).ok()?;
+    let theirs = date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs();
+    Some(now.unix_seconds() - i64::try_from(theirs).ok()?)
 }

@@ -29,6 +29,7 @@ mod tests;
 
 pub use configured::{Configured, ConfiguredDestination, ConfiguredSource, rules};
 pub use desk::Desk;
+pub use destinations::test_one as test_destination;
 pub use filter::{Filter, parse_moment};
 pub use live::Live;
 pub use request::{List, Request, Selection};

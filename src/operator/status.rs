@@ -45,6 +45,7 @@ pub(super) fn status(desk: &Desk) -> Result<OperatorRows, OperatorError> {
         // Whether the daemon runs is a question of its own.
         "ok": problems.is_empty(),
         "running": desk.live.is_some(),
+        "not_taking": not_taking(desk),
         "problems": stopped.into_iter().chain(problems).collect::<Vec<_>>(),
         "hints": hints(desk, &totals),
         "odd_events": totals.odd.within(ODD_DAYS, desk.clock.now()),

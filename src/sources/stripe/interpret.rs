@@ -48,6 +48,12 @@ fn reader(event_type: &str) -> Option<ReadObject> {
     })
 }
 
+/// Whether events of a type mean something.
+#[cfg(test)]
+pub(super) fn is_read(event_type: &str) -> bool {
+    reader(event_type).is_some()
+}
+
 /// The outside of an event whose inside is deeper or larger than is read: enough to know it again.
 #[derive(Deserialize)]
 struct Envelope {

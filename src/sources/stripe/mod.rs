@@ -10,6 +10,7 @@ use super::{InvalidPayload, Message, Refusal, Request, RetryAnswer, Sample, Samp
 
 mod customers;
 mod disputes;
+mod endpoint;
 mod explain;
 mod interpret;
 mod invoices;
@@ -26,6 +27,7 @@ mod subscriptions;
 mod told;
 mod verify;
 
+pub use endpoint::{EVENTS_TO_TICK, events_to_tick, not_ticked};
 pub use metadata::{METADATA_NAMES, MetadataKeys};
 pub use sample::TYPES as SAMPLE_TYPES;
 

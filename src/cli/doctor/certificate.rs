@@ -1,0 +1,142 @@
+//! Which certificate is shown, for which names, and for how long.
+
+use std::io;
+
+use serde_json::Value;
+
+use super::finding::Finding;
+use super::port::{PATIENCE, from_here};
+use crate::config::{Server, Tls};
+use crate::http::certificate::{Facts, Standing};
+use crate::model::time::Timestamp;
+use crate::platform::served_certificate::{Served, served_certificate};
+
+/// Asks the listener for its certificate, as a sender does. Only a running one has any.
+pub(super) fn look(server: &Server, names: &[String], status: &Value, now: Timestamp) -> Option<Finding> {
+    if server.tls == Tls::Off {
+        return Some(match &server.public_url {
+            Some(url) if url.starts_with("https://") => {
+                Finding::ok("certificate", "TLS is off: a proxy in front has to show the certificate")
+            }
+            _ => Finding::ok("certificate", "TLS is off, and no https address is given"),
+        });
+    }
+    if server.listen.port() == 0 {
+        return None;
+    }
+    let name = names.first().map_or("localhost", String::as_str);
+    let served = served_certificate(from_here(server.listen), name, PATIENCE);
+    Some(judge(server.tls.mode(), names, served, status, now))
+}
+
+fn judge(mode: &'static str, names: &[String], served: io::Result<Served>, status: &Value, now: Timestamp) -> Finding {
+    let mend = match mode {
+        "files" => "put another certificate into the files of server.tls; it is taken up by itself",
+        _ => "correct server.tls.domains and reload; the certificate is fetched by itself",
+    };
+    let served = match served {
+        Ok(served) => served,
+        Err(error) => {
+            let why = match status["certificate"]["last_error"].as_str() {
+                Some(reason) => format!("there is no certificate yet: {reason}"),
+                None => format!("no certificate is shown: {error}"),
+            };
+            return Finding::error(
+                "certificate",
+                why,
+                "the authority has to reach this server under its name on port 443: mend DNS and firewall, then `systemctl reload \
+                 tallyhook` tries at once",
+            );
+        }
+    };
+    let Some(facts) = Facts::read(&served.certificate) else {
+        return Finding::error("certificate", "what is shown as a certificate can't be read", mend);
+    };
+    let shown = facts.names.join(", ");
+    let missing: Vec<&str> =
+        names.iter().map(String::as_str).filter(|name| !facts.names.iter().any(|known| is_for(known, name))).collect();
+    if !missing.is_empty() {
+        return Finding::error(
+            "certificate",
+            format!(
+                "the certificate is for {shown}, not for {}, so that senders refuse to connect",
+                missing.join(", ")
+            ),
+            mend,
+        );
+    }
+    let validity = Some((facts.not_before, facts.not_after));
+    let standing = Standing { mode, names: facts.names.clone(), validity, ..Standing::default() };
+    if let Some(problem) = standing.problem(now) {
+        let fix = match mode {
+            "files" => mend,
+            _ => "`journalctl -u tallyhook` says why it was not renewed; `systemctl reload tallyhook` tries at once",
+        };
+        return if facts.not_after <= now {
+            Finding::error("certificate", problem, fix)
+        } else {
+            Finding::warning("certificate", problem, fix)
+        };
+    }
+    let days = facts.not_after.since(now).as_secs() / 86_400;
+    match served.doubt {
+        Some(doubt) => Finding::warning(
+            "certificate",
+            format!(
+                "the certificate for {shown} is good for {days} more days, but not signed by a usual authority: {doubt}"
+            ),
+            "senders like Stripe refuse it, unless a proxy in front shows another; server.tls with mode = \"acme\" fetches one that \
+             they take, and cert has to hold the whole chain",
+        ),
+        None => Finding::ok("certificate", format!("the certificate for {shown} is good for {days} more days")),
+    }
+}
+
+/// Whether a name in a certificate, perhaps with a star for its first part, is for a host (RFC 9525, 6.3).
+fn is_for(known: &str, host: &str) -> bool {
+    match (known.strip_prefix("*."), host.split_once('.')) {
+        (Some(rest), Some((first, behind))) => !first.is_empty() && rest.eq_ignore_ascii_case(behind),
+        _ => known.eq_ignore_ascii_case(host),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::finding::Level;
+    use super::*;
+
+    fn served(name: &str, doubt: Option<&str>) -> Served {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        Served { certificate: made.cert.der().to_vec(), doubt: doubt.map(str::to_owned) }
+    }
+
+    fn found(names: &[&str], served: io::Result<Served>, now: &str) -> Finding {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        judge("files", &names, served, &json!({}), now.parse().unwrap())
+    }
+
+    #[test]
+    fn names_and_time_left_decide() {
+        let today = "2026-11-22T10:00:00Z";
+        let good = found(&["a.example"], Ok(served("a.example", None)), today);
+        assert_eq!(good.level, Level::Ok, "{good:?}");
+        assert_eq!(found(&["a.example"], Ok(served("*.example", None)), today).level, Level::Ok);
+        let other = found(&["b.example"], Ok(served("a.example", None)), today);
+        assert_eq!(other.level, Level::Error);
+        assert!(other.message.contains("for a.example, not for b.example"), "{}", other.message);
+        assert_eq!(found(&["a.example"], Ok(served("a.example", Some("UnknownIssuer"))), today).level, Level::Warning);
+        // rcgen's end on the first day of 4096.
+        assert_eq!(found(&["a.example"], Ok(served("a.example", None)), "4095-12-25T00:00:00Z").level, Level::Warning);
+        assert_eq!(found(&["a.example"], Ok(served("a.example", None)), "4097-01-01T00:00:00Z").level, Level::Error);
+        assert_eq!(found(&["a.example"], Err(io::Error::other("closed")), today).level, Level::Error);
+    }
+
+    #[test]
+    fn a_star_stands_for_one_part() {
+        assert!(is_for("*.example.com", "hooks.example.com"));
+        assert!(!is_for("*.example.com", "a.hooks.example.com"));
+        assert!(!is_for("*.example.com", "example.com"));
+    }
+}
