@@ -142,10 +142,14 @@ mod tests {
 
     #[test]
     fn addresses_are_found_in_json_and_in_forms() {
-        let found = |body: &str| addresses(body.as_bytes()).iter().map(|email| email.as_str().to_owned()).collect::<Vec<_>>();
+        let found =
+            |body: &str| addresses(body.as_bytes()).iter().map(|email| email.as_str().to_owned()).collect::<Vec<_>>();
         assert_eq!(found(r#"{"email":"Mary@Example.com","x":"a\nb"}"#), ["mary@example.com"]);
         assert_eq!(found("name=Mary&email=mary%40example.com&x=1"), ["mary@example.com"]);
-        assert_eq!(found(r#"{"text":"Mary <mary@example.com>, bob@example.com"}"#), ["bob@example.com", "mary@example.com"]);
+        assert_eq!(
+            found(r#"{"text":"Mary <mary@example.com>, bob@example.com"}"#),
+            ["bob@example.com", "mary@example.com"]
+        );
         assert_eq!(found("no address, only @ signs @@ here"), Vec::<String>::new());
     }
 }

@@ -1,8 +1,8 @@
 //! The numbers that new things get, and the running counts: one record, written with every commit.
 
 use super::error::StoreError;
-use super::tombstones::InstallKey;
 use super::record::{Fault, RecordError, totals};
+use super::tombstones::InstallKey;
 use crate::ledger::books::NextNumbers;
 use crate::model::totals::Totals;
 

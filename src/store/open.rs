@@ -12,8 +12,8 @@ use super::error::StoreError;
 use super::file;
 use super::numbers::Numbers;
 use super::read::StoreReader;
-use super::tombstones;
 use super::schema::{self, SCHEMA_VERSION};
+use super::tombstones;
 use crate::model::id::DestinationId;
 
 /// Where the store is and how it is held.

@@ -70,7 +70,7 @@ pub struct Snapshot {
 type Bytes = schema::Bytes;
 
 impl Snapshot {
-    fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
+    pub(super) fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
         &self,
         definition: TableDefinition<'_, K, V>,
     ) -> Result<redb::ReadOnlyTable<K, V>, StoreError> {
@@ -215,6 +215,14 @@ impl Snapshot {
         super::body::decompress(packed.value(), limit)
             .map(Some)
             .map_err(|error| StoreError::storage(redb::Error::Corrupted(error.to_string())))
+    }
+
+    /// Whether a webhook's raw body is still kept.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn has_body(&self, id: WebhookId) -> Result<bool, StoreError> {
+        Ok(self.table(schema::BODIES)?.get(id.0).map_err(StoreError::storage)?.is_some())
     }
 
     /// Business events, newest first. One whose record can't be understood is left out and logged.

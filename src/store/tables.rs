@@ -3,8 +3,8 @@
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use super::error::StoreError;
-use super::record;
 use super::numbers::Numbers;
+use super::record;
 use super::schema::{self, Bytes};
 use super::tombstones::Tombstones;
 use crate::ledger::books::{Books, BooksResult, NextNumbers};

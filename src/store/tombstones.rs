@@ -45,7 +45,9 @@ pub(super) fn install_key(meta: &impl ReadableTable<&'static str, Bytes>) -> Res
     let found = meta.get("install_key").map_err(StoreError::storage)?;
     let Some(found) = found else { return Ok(None) };
     let bytes = found.value().try_into().map_err(|_| {
-        StoreError::storage(redb::Error::Corrupted("the install key has another length than it was written with".into()))
+        StoreError::storage(redb::Error::Corrupted(
+            "the install key has another length than it was written with".into(),
+        ))
     })?;
     Ok(Some(InstallKey(bytes)))
 }
