@@ -18,7 +18,7 @@ Examples:
   tallyhook contacts show lead-7 --json
   tallyhook contacts show c12           from `events show` or `deliveries show`
 
-  tallyhook contacts export mary@example.com > mary.json     everything, personal data and all
+  tallyhook contacts export mary@example.com > mary.json
   tallyhook contacts forget mary@example.com --dry-run
   tallyhook contacts forget mary@example.com
 
