@@ -51,9 +51,13 @@ fn lead(daemon: &Daemon, body: &Value) -> u16 {
 
 /// Something that nobody counts, with the person's address in it.
 fn invitee(id: &str) -> Vec<u8> {
-    event(id, "identity.verification_session.created", json!({
-        "id": "vs_1", "object": "identity.verification_session", "provided_details": {"email": "Buyer1@example.com"},
-    }))
+    event(
+        id,
+        "identity.verification_session.created",
+        json!({
+            "id": "vs_1", "object": "identity.verification_session", "provided_details": {"email": "Buyer1@example.com"},
+        }),
+    )
 }
 
 #[test]
