@@ -111,7 +111,7 @@ fn an_erased_person_is_gone_from_the_file_and_a_late_refund_counts_without_a_nam
     daemon.accept(&event("evt_r", "refund.updated", refund(1, 1, 2500, "succeeded")));
     let mut late = charge(1, 9900);
     late["billing_details"]["name"] = json!("Buyer Number1");
-    daemon.accept(&event("evt_c1_again", "charge.updated", late));
+    daemon.accept(&event("evt_c1_again", "charge.succeeded", late));
     daemon.accept(&event(
         "evt_u",
         "customer.updated",
