@@ -129,7 +129,10 @@ fn an_erased_person_is_gone_from_the_file_and_a_late_refund_counts_without_a_nam
     assert!(suppressed.iter().any(|row| row["reason"] == "erased" && row["kind"] == "refund"), "{suppressed:?}");
 
     // A repeat is one, and another sale of the same person counts where the person's money is.
-    daemon.accept(&event("evt_1", "checkout.session.completed", session(1, 9900)));
+    assert_eq!(
+        daemon.post(&event("evt_1", "checkout.session.completed", session(1, 9900))).json()["status"],
+        "duplicate"
+    );
     let mut again = session(4, 1000);
     again["customer_details"] = session(1, 1)["customer_details"].clone();
     again["metadata"] = session(1, 1)["metadata"].clone();
