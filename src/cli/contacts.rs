@@ -18,7 +18,11 @@ Examples:
   tallyhook contacts show lead-7 --json
   tallyhook contacts show c12           from `events show` or `deliveries show`
 
-What is shown has ids and money, no name, address or phone number.")]
+  tallyhook contacts export mary@example.com > mary.json
+  tallyhook contacts forget mary@example.com --dry-run
+  tallyhook contacts forget mary@example.com
+
+What `show` shows has ids and money, no name, address or phone number.")]
 pub(super) struct Contacts {
     #[command(subcommand)]
     command: Command,
@@ -32,13 +36,43 @@ enum Command {
         #[arg(value_name = "WHO")]
         id: String,
     },
+    /// Everything that is known of a person as JSON: identities, money, webhooks with their bodies, deliveries, leads
+    Export {
+        /// As for `show`
+        #[arg(value_name = "WHO")]
+        id: String,
+    },
+    /// Erase a person; amounts, ids and times stay, so that the books add up
+    #[command(after_help = FORGETTING)]
+    Forget {
+        /// As for `show`
+        #[arg(value_name = "WHO")]
+        id: String,
+        /// Only say what would be erased
+        #[arg(long)]
+        dry_run: bool,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
+
+const FORGETTING: &str = "\
+Erased are name, addresses, phone numbers, attribution, consent, raw bodies, attempts, leads and every identity. What was pending or \
+failed is not sent any more. A late refund is still counted, without a name, and told to nobody; so is a new purchase with the same \
+address. A keyed hash of each identity stays, to know the person again for that.
+
+What destinations were told stays there: each is listed with the request that erases it. Backups of the store keep what they hold \
+until you delete them. Naming the same person again erases what has come since.";
 
 impl Contacts {
     /// Runs the subcommand.
     pub(super) fn run(self, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(), Failure> {
-        let Command::Show { id } = self.command;
-        let request = Request::ContactsShow { id };
+        let request = match self.command {
+            Command::Show { id } => Request::ContactsShow { id },
+            Command::Export { id } => return export(setting, id, out),
+            Command::Forget { id, dry_run, yes } => return super::forget::run(setting, id, dry_run, yes, out),
+        };
         if setting.json {
             return print_rows(setting, &request, out);
         }
@@ -50,6 +84,18 @@ impl Contacts {
         }
         Ok(())
     }
+}
+
+/// One document, indented, to be handed to the person; with `--json` a line for each contact.
+fn export(setting: &Setting<'_>, id: String, out: &mut dyn Write) -> Result<(), Failure> {
+    let request = Request::ContactsExport { id };
+    if setting.json {
+        return print_rows(setting, &request, out);
+    }
+    let rows = Value::Array(access::ask_all(setting, &request)?);
+    serde_json::to_writer_pretty(&mut *out, &rows).map_err(|error| Failure::Failed(error.to_string()))?;
+    writeln!(out)?;
+    Ok(())
 }
 
 static SALES: [Column; 6] = [
@@ -112,6 +158,9 @@ fn page(row: &Value, out: &mut dyn Write) -> io::Result<()> {
         if said.is_object() {
             writeln!(out, "  {purpose}: said by the {} at {} UTC", field(said, "by"), moment(said, "at"))?;
         }
+    }
+    if row["erased"] == true {
+        writeln!(out, "erased: only money is left, without a name, and nobody is told of it")?;
     }
     if row["unverified"] == true {
         writeln!(out, "known only by what was written into a form; nobody has verified it")?;

@@ -13,6 +13,7 @@ mod event_page;
 mod events;
 mod failed;
 mod flags;
+mod forget;
 mod init;
 mod manual;
 mod output;

@@ -17,6 +17,7 @@ enum Obstacle<'r> {
     Kind,
     Filter(&'r Filter),
     Consent(Missing),
+    Erased,
 }
 
 impl Obstacle<'_> {
@@ -25,6 +26,7 @@ impl Obstacle<'_> {
             Self::Environment(_) => Rule::TestMode,
             Self::Kind | Self::Filter(_) => Rule::Filtered,
             Self::Consent(_) => Rule::NoConsent,
+            Self::Erased => Rule::Erased,
         }
     }
 }
@@ -52,6 +54,7 @@ impl DestinationRules {
             }
             Obstacle::Filter(filter) => filter.refusal(&subject(event, contact)).unwrap_or_default(),
             Obstacle::Consent(missing) => missing.to_string(),
+            Obstacle::Erased => Rule::Erased.sentence().to_owned(),
         })
     }
 
@@ -63,6 +66,9 @@ impl DestinationRules {
     fn obstacle(&self, event: &BusinessEvent, contact: Option<&Contact>) -> Option<Obstacle<'_>> {
         if !self.modes.contains(&event.scope.mode) {
             return Some(Obstacle::Environment(event.scope.mode));
+        }
+        if contact.is_some_and(|contact| contact.erased) {
+            return Some(Obstacle::Erased);
         }
         // It corrects what the destination was told, and is asked for only there.
         let is_correction = event.kind == EventKind::ContactChanged;

@@ -59,6 +59,17 @@ pub trait Books {
     fn lead(&self, id: &str) -> BooksResult<Option<Lead>>;
     /// The lead id under which an address was first written into a form.
     fn lead_by_email(&self, email: &str) -> BooksResult<Option<String>>;
+    /// Whether anybody was ever erased, so that who was never asked for that need not look. Must be cheap.
+    fn has_erased(&self) -> bool {
+        false
+    }
+    /// The nameless contact of an erased person who had an identity.
+    ///
+    /// # Errors
+    /// As above.
+    fn erased(&self, _identity: &Identity) -> BooksResult<Option<ContactId>> {
+        Ok(None)
+    }
     /// The numbers that the next new things get.
     fn next_numbers(&self) -> NextNumbers;
 }

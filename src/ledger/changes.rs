@@ -73,6 +73,8 @@ pub struct Changes {
     pub lead_emails: Vec<(String, Option<String>)>,
     /// First sales of live people that were let go, and what is known of where they came from.
     pub sales_told: SaleShares,
+    /// Whether what came is of an erased person, so that its raw body is not kept.
+    pub of_erased: bool,
     /// Attempts to add.
     pub attempts: Vec<(DestinationId, Target, Attempt)>,
     /// Places in due queues to give up.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::billing::note_billing;
 use super::books::BooksResult;
 use super::fold;
+use super::forget;
 use super::intake::{Intake, Receipt};
 use super::join::join_groups;
 use super::likeness;
@@ -164,7 +165,9 @@ fn count(
         source,
         again,
     };
-    let (group, before) = join_groups(workspace, &occasion, statement)?;
+    let statement = forget::without_erased(workspace, scope, statement)?;
+    let (group, before) = join_groups(workspace, &occasion, &statement)?;
+    let statement = forget::as_its_group(workspace, scope, group, statement)?;
     let record = workspace.group_mut(group)?;
     // What a source that counts already has counted stays counted, whoever speaks of it next.
     record.counted |= source.counts_sales;
@@ -175,7 +178,7 @@ fn count(
             at
         }
     };
-    let statement = of_its_person(&record.objects[at], statement);
+    let statement = of_its_person(&record.objects[at], &statement);
     fold::fold(&mut record.objects[at], &statement, &webhook.provider_id);
     let changed = people::place(workspace, &occasion, group, &statement, &before)?;
     let touched = note_billing(workspace, scope, group)?;

@@ -14,6 +14,7 @@
 use super::books::BooksResult;
 use super::contacts;
 use super::fold;
+use super::forget;
 use super::merging::{is_somebody, merge_contacts};
 use super::occasion::{Occasion, Wait};
 use super::people::holds;
@@ -47,6 +48,9 @@ pub fn plan_lead(
     post: &LeadPost,
     room: bool,
 ) -> BooksResult<LeadReceipt> {
+    if forget::is_of_erased(workspace, post)? {
+        return Ok(LeadReceipt::Known);
+    }
     let known = workspace.lead(&post.lead_id)?;
     let is_new = known.is_none();
     if is_new && !room {

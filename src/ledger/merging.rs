@@ -2,6 +2,7 @@
 
 use super::books::BooksResult;
 use super::contacts::{self, contribute, learn_from};
+use super::forget;
 use super::occasion::Occasion;
 use super::people::{claims_of, is_known_at, is_person, knows_person};
 use super::release;
@@ -38,6 +39,7 @@ pub(super) fn merge_contacts(
         workspace.group_mut(group)?.contact = Some(survivor);
     }
     let contact = workspace.contact_mut(survivor)?;
+    contact.erased = forget::stays_erased(contact, &gone);
     for identity in identities {
         if let Err(at) = contact.identities.binary_search(&identity) {
             contact.identities.insert(at, identity);

@@ -13,6 +13,7 @@ pub mod decide;
 pub mod derive;
 mod expire;
 pub mod fold;
+pub mod forget;
 pub mod intake;
 pub mod join;
 pub mod leads;

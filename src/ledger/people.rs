@@ -55,7 +55,8 @@ impl Before {
 
 /// Whether a contact is known by what joins, or by an address that several people read. Not one that a lead alone made.
 pub(super) fn is_person(contact: &Contact) -> bool {
-    contact.identities.iter().any(|identity| identity.kind.joins())
+    contact.erased
+        || contact.identities.iter().any(|identity| identity.kind.joins())
         || (contact.person.email.is_some() && !contact.unverified)
 }
 
@@ -244,7 +245,7 @@ pub(super) fn holds(workspace: &mut Workspace<'_>, contact: ContactId, identity:
 }
 
 /// Gives an identity to a contact that has it to itself.
-fn hold(workspace: &mut Workspace<'_>, contact: ContactId, identity: Identity) -> BooksResult<()> {
+pub(super) fn hold(workspace: &mut Workspace<'_>, contact: ContactId, identity: Identity) -> BooksResult<()> {
     if let Err(at) = workspace.contact(contact)?.identities.binary_search(&identity) {
         workspace.put_holder(identity.clone(), Holder::Contact(contact));
         workspace.contact_mut(contact)?.identities.insert(at, identity);

@@ -327,6 +327,9 @@ pub fn tell_again(
     destinations: &[DestinationId],
 ) -> BooksResult<()> {
     let contact = workspace.live_contact(contact)?;
+    if workspace.contact(contact)?.erased {
+        return Ok(());
+    }
     let mut wanted = Vec::new();
     for rules in rules.destinations.iter().filter(|rules| destinations.contains(&rules.id)) {
         // What this very command gives it to send says the same.

@@ -48,6 +48,8 @@ pub struct Workspace<'a> {
     pub client_ids: (u64, u64),
     /// First sales of live people that were let go.
     pub sales_told: SaleShares,
+    /// Whether what came is of an erased person, so that its raw body is not kept.
+    pub of_erased: bool,
 }
 
 fn no_group(id: GroupId) -> BooksError {
@@ -87,6 +89,7 @@ impl<'a> Workspace<'a> {
             notices: Vec::new(),
             client_ids: (0, 0),
             sales_told: SaleShares::default(),
+            of_erased: false,
         }
     }
 
@@ -343,6 +346,19 @@ impl<'a> Workspace<'a> {
         self.books.has_leads()
     }
 
+    /// Whether anybody was ever erased.
+    pub fn has_erased(&self) -> bool {
+        self.books.has_erased()
+    }
+
+    /// The nameless contact of an erased person who had an identity.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn erased(&mut self, identity: &Identity) -> BooksResult<Option<ContactId>> {
+        self.books.erased(identity)?.map(|id| self.live_contact(id)).transpose()
+    }
+
     /// What browsers said under a lead id.
     ///
     /// # Errors
@@ -441,6 +457,7 @@ impl<'a> Workspace<'a> {
             leads_begun: self.leads_begun,
             lead_emails: self.lead_emails,
             sales_told: self.sales_told,
+            of_erased: self.of_erased,
             attempts: self.attempts,
             notices: self.notices,
             client_ids: self.client_ids,

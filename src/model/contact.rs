@@ -43,6 +43,8 @@ pub struct Contact {
     pub unverified: bool,
     /// Whether its touches are lent by a lead that only has the same e-mail address. Anything better takes their place.
     pub lent_touches: bool,
+    /// Whether the person was erased: what is left is money without a name, and nobody is told of it.
+    pub erased: bool,
     /// Sales and renewals less refunds that did not fail and lost disputes, per currency.
     pub totals: Sums,
     /// Sales, renewals not among them.
@@ -185,6 +187,7 @@ impl Contact {
             consent_said_by: ConsentSources::default(),
             unverified: false,
             lent_touches: false,
+            erased: false,
             totals: Sums::default(),
             purchases: 0,
             renewals: 0,

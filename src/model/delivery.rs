@@ -134,11 +134,13 @@ pub enum Rule {
     Ambiguous,
     /// It came from the destination itself: telling it back would go round in circles.
     Echo,
+    /// The person was erased: nobody is told of them any more.
+    Erased,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Withdrawn,
         Self::TooOld,
         Self::NoConsent,
@@ -150,6 +152,7 @@ impl Rule {
         Self::NoContact,
         Self::Ambiguous,
         Self::Echo,
+        Self::Erased,
     ];
 
     /// The rule's name in JSON.
@@ -166,6 +169,7 @@ impl Rule {
             Self::NoContact => "no_contact",
             Self::Ambiguous => "ambiguous",
             Self::Echo => "echo",
+            Self::Erased => "erased",
         }
     }
 
@@ -183,6 +187,7 @@ impl Rule {
             Self::NoContact => "it is not known who the person is",
             Self::Ambiguous => "it may have arrived, and would not be known as a repeat",
             Self::Echo => "it came from there, and telling it back would go round in circles",
+            Self::Erased => "the person was erased (`contacts forget`)",
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn show(desk: &Desk, text: &str) -> Result<OperatorRows, OperatorErro
 }
 
 /// The contacts that a person may mean: by our own number, or by what people are recognised by, in either mode.
-fn find(reading: &Reading<'_>, text: &str) -> Result<Vec<Contact>, OperatorError> {
+pub(super) fn find(reading: &Reading<'_>, text: &str) -> Result<Vec<Contact>, OperatorError> {
     let mut ids: Vec<ContactId> = Vec::new();
     if let Some(number) = text.strip_prefix('c').and_then(|digits| digits.parse().ok()) {
         ids.extend(reading.survivor(Some(ContactId(number)))?);
@@ -78,7 +78,7 @@ fn find(reading: &Reading<'_>, text: &str) -> Result<Vec<Contact>, OperatorError
 }
 
 /// What a text may mean, live people before test people.
-fn identities(text: &str) -> Vec<Identity> {
+pub(super) fn identities(text: &str) -> Vec<Identity> {
     let mut values = Vec::new();
     if let Some(email) = Email::parse(text) {
         values.push((IdentityKind::Email, email.as_str().to_owned()));
@@ -95,7 +95,8 @@ fn identities(text: &str) -> Vec<Identity> {
     of(Mode::Live).chain(of(Mode::Test)).collect()
 }
 
-fn row(reading: &Reading<'_>, contact: &Contact, now: Timestamp) -> Result<Value, OperatorError> {
+/// What is known of a contact, without who it is.
+pub(super) fn row(reading: &Reading<'_>, contact: &Contact, now: Timestamp) -> Result<Value, OperatorError> {
     let named = |kind| -> Vec<&str> {
         let identities = contact.identities.iter().filter(move |identity| identity.kind == kind);
         identities.map(|identity| impersonal(&identity.value)).collect()
@@ -143,6 +144,8 @@ fn row(reading: &Reading<'_>, contact: &Contact, now: Timestamp) -> Result<Value
         },
         // Nobody but a form has named the person.
         "unverified": contact.unverified,
+        // Only money is left of the person.
+        "erased": contact.erased,
         "touches_are_lent": contact.lent_touches,
         "lead_ids": named(IdentityKind::Lead),
         "user_ids": named(IdentityKind::User),

@@ -9,7 +9,10 @@ use super::filter::wrong;
 use super::live::Live;
 use super::reading::Names;
 use super::request::Request;
-use super::{contacts, deliveries, destinations, events, failed, preview, rejected, replay, status};
+use super::{
+    contacts, contacts_export, contacts_forget, deliveries, destinations, events, failed, preview, rejected, replay,
+    status,
+};
 use crate::http::admin::{Operator, OperatorError, OperatorRows};
 use crate::ledger::books::BooksError;
 use crate::platform::clock::SharedClock;
@@ -59,6 +62,8 @@ impl Desk {
             Request::DeliveriesList(list) => deliveries::list(self, list),
             Request::DeliveriesShow { id } => deliveries::show(self, &id),
             Request::ContactsShow { id } => contacts::show(self, &id),
+            Request::ContactsExport { id } => contacts_export::export(self, &id),
+            Request::ContactsForget { id, dry_run } => contacts_forget::forget(self, &id, dry_run),
             Request::FailedList(list) => failed::list(self, list),
             Request::FailedShow { id } => failed::show(self, &id),
             Request::FailedRetry(selection) => failed::retry(self, selection),

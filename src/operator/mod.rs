@@ -2,10 +2,12 @@
 //!
 //! A [`Request`] goes to a [`Desk`], which answers with rows. The daemon's admin socket and the command line without a daemon use
 //! the same desk. It reads the books through short snapshots and changes them only through the writer. Rows carry ids, never
-//! personal data.
+//! personal data, but for those of `contacts export`.
 
 mod configured;
 mod contacts;
+mod contacts_export;
+mod contacts_forget;
 mod deliveries;
 mod desk;
 mod destinations;
@@ -15,6 +17,7 @@ mod filter;
 mod live;
 mod objects;
 mod pages;
+mod person;
 mod preview;
 mod reading;
 mod reasons;

@@ -40,6 +40,11 @@ impl<'a> Reading<'a> {
         Ok(Self { snapshot, names, standings, rules: desk.writer.rules(), now: desk.clock.now() })
     }
 
+    /// Every destination ever configured.
+    pub(super) const fn destinations(&self) -> &'a Names {
+        self.names
+    }
+
     /// A destination's name.
     pub(super) fn name(&self, id: DestinationId) -> String {
         self.names.get(&id).cloned().unwrap_or_else(|| format!("#{}", id.0))
@@ -320,7 +325,8 @@ pub(super) fn marks(event: &BusinessEvent) -> Value {
     marks.map(|mark| json!({"name": mark.name(), "sentence": mark.sentence()})).collect()
 }
 
-fn attempt_row(row: &AttemptRow) -> Value {
+/// One attempt.
+pub(super) fn attempt_row(row: &AttemptRow) -> Value {
     let attempt = &row.attempt;
     json!({
         "number": row.number,

@@ -44,6 +44,21 @@ pub enum Request {
         /// An e-mail address, a phone number, a lead id, a user id, a customer's id, or `c12`.
         id: String,
     },
+    /// Everything that is known of a person, personal data and all: a row for each mode in which there is one.
+    #[serde(rename = "contacts.export")]
+    ContactsExport {
+        /// As in [`Request::ContactsShow`].
+        id: String,
+    },
+    /// Erase a person: a row for each mode in which there is one.
+    #[serde(rename = "contacts.forget")]
+    ContactsForget {
+        /// As in [`Request::ContactsShow`].
+        id: String,
+        /// Only say what would happen.
+        #[serde(default)]
+        dry_run: bool,
+    },
     /// The failed queue, oldest first.
     #[serde(rename = "failed.list")]
     FailedList(List),
@@ -104,7 +119,7 @@ impl Request {
     /// Whether it may change the books.
     pub const fn is_change(&self) -> bool {
         match self {
-            Self::EventsReplay { dry_run, .. } => !*dry_run,
+            Self::EventsReplay { dry_run, .. } | Self::ContactsForget { dry_run, .. } => !*dry_run,
             Self::DestinationsPause { .. } | Self::DestinationsResume { .. } => true,
             Self::FailedRetry(selection)
             | Self::FailedDiscard(selection)
@@ -116,6 +131,7 @@ impl Request {
             | Self::DeliveriesList(_)
             | Self::DeliveriesShow { .. }
             | Self::ContactsShow { .. }
+            | Self::ContactsExport { .. }
             | Self::FailedList(_)
             | Self::FailedShow { .. }
             | Self::RejectedList(_)
@@ -130,6 +146,7 @@ impl Request {
         match self {
             Self::FailedRetry(_)
             | Self::EventsReplay { .. }
+            | Self::ContactsForget { .. }
             | Self::RejectedRetry(_)
             | Self::DestinationsTest { .. }
             | Self::DestinationsPreview { .. } => true,

@@ -31,19 +31,19 @@ const SETTLE_LOOKS: usize = 4096;
 
 /// A transaction under way.
 pub(super) struct Batch<'txn> {
-    txn: &'txn WriteTransaction,
-    tables: Tables<'txn>,
-    rules: &'txn Rules,
-    numbers: Numbers,
+    pub(super) txn: &'txn WriteTransaction,
+    pub(super) tables: Tables<'txn>,
+    pub(super) rules: &'txn Rules,
+    pub(super) numbers: Numbers,
     news: News,
 }
 
 /// A command that our own code can't digest, and why. It changed nothing.
-struct Undigested(String);
+pub(super) struct Undigested(pub(super) String);
 
 impl<'txn> Batch<'txn> {
     pub(super) fn begin(txn: &'txn WriteTransaction, rules: &'txn Rules, numbers: Numbers) -> Result<Self, StoreError> {
-        Ok(Self { txn, tables: Tables::open(txn, numbers.next)?, rules, numbers, news: News::default() })
+        Ok(Self { txn, tables: Tables::open(txn, &numbers)?, rules, numbers, news: News::default() })
     }
 
     /// Writes the numbers: what is left to do is the commit.
@@ -78,6 +78,8 @@ impl<'txn> Batch<'txn> {
                     tables.drop_one(&mut self.numbers.totals, source, *id)?;
                 }
             }
+            Command::Forget(forget, key) => return self.forget(&forget, key, now),
+            Command::Erase(slice) => return self.erase(slice),
             Command::DropLeads(ids, before) => self.drop_leads(&ids, before)?,
             Command::Sweep(Sweep::Refused(limits)) => return self.sweep_refused(limits),
             Command::Touch => {}
@@ -137,8 +139,11 @@ impl<'txn> Batch<'txn> {
             }
         };
         if let Receipt::Stored(id, status) = receipt {
+            let is_kept = !changes.of_erased && !self.names_erased(intake)?;
             self.apply(changes, now)?;
-            self.tables.bodies.insert(id.0, intake.packed_body.as_slice()).map_err(StoreError::storage)?;
+            if is_kept {
+                self.tables.bodies.insert(id.0, intake.packed_body.as_slice()).map_err(StoreError::storage)?;
+            }
             self.tables.marks.insert(intake.mark.as_str(), id.0).map_err(StoreError::storage)?;
             self.news.unreadable.extend((status == Status::Unreadable).then_some(id));
         }
@@ -169,7 +174,7 @@ impl<'txn> Batch<'txn> {
     }
 
     /// Deletes leads that have said nothing new since a moment, with the addresses that were written under them.
-    fn drop_leads(&mut self, ids: &[String], before: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn drop_leads(&mut self, ids: &[String], before: Timestamp) -> Result<(), StoreError> {
         for id in ids {
             let lead = match self.tables.lead(id) {
                 Ok(Some(lead)) if lead.last_seen_at >= before => continue,
@@ -227,7 +232,7 @@ impl<'txn> Batch<'txn> {
 
     /// Runs a plan by itself: it only reads, so a panic or an odd record costs this command alone. Only the storage failing
     /// is everybody's business.
-    fn plan<T>(
+    pub(super) fn plan<T>(
         &self,
         now: Timestamp,
         plan: impl FnOnce(&mut Workspace<'_>) -> Result<T, BooksError>,
@@ -244,7 +249,7 @@ impl<'txn> Batch<'txn> {
         }
     }
 
-    fn apply(&mut self, mut changes: Changes, at: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn apply(&mut self, mut changes: Changes, at: Timestamp) -> Result<(), StoreError> {
         apply::apply(&mut self.tables, &mut self.numbers, &changes, at)?;
         self.news.odd.extend(changes.webhooks.iter().filter(|webhook| webhook.is_odd()).map(OddWebhook::of));
         self.news.due.extend(changes.due_added.iter().map(|due| due.destination));
@@ -320,6 +325,8 @@ fn plan_of(
         | Command::KeepRejected(_)
         | Command::KeepRefused(..)
         | Command::DropRefused(_)
+        | Command::Forget(..)
+        | Command::Erase(_)
         | Command::Touch => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
 //! What the writer can be asked.
 
+use crate::ledger::forget::Forget;
 use crate::ledger::intake::{Intake, Receipt};
 use crate::ledger::result::Report;
 use crate::ledger::workspace::Target;
@@ -10,7 +11,9 @@ use crate::model::refused::Refused;
 use crate::model::statement::Interpreted;
 use crate::model::time::Timestamp;
 
+use super::erase::Erase;
 use super::sweep::Sweep;
+use super::tombstones::InstallKey;
 
 /// A change to the books. Each is planned alone, so that one that can't be digested costs nobody else anything.
 #[derive(Debug)]
@@ -47,6 +50,10 @@ pub enum Command {
     KeepRefused(Box<Refused>, Vec<u8>),
     /// Drop kept refused requests: source, number.
     DropRefused(Vec<(String, u64)>),
+    /// Erase people. The bytes become the key of the tombstones' hashes when nobody was erased before.
+    Forget(Box<Forget>, InstallKey),
+    /// Erase a slice of what is left of erased people.
+    Erase(Erase),
     /// Write something, to see that writing works.
     Touch,
 }

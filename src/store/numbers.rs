@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use super::record::{Fault, RecordError, totals};
+use super::tombstones::InstallKey;
 use crate::ledger::books::NextNumbers;
 use crate::model::totals::Totals;
 
@@ -13,11 +14,17 @@ const CUT_SHORT: RecordError =
 pub(super) struct Numbers {
     pub(super) next: NextNumbers,
     pub(super) totals: Totals,
+    /// Kept in a record of its own: what hashes erased people's identities. None while nobody was erased.
+    pub(super) install_key: Option<InstallKey>,
 }
 
 impl Default for Numbers {
     fn default() -> Self {
-        Self { next: NextNumbers { webhook: 1, group: 1, contact: 1, business_event: 1 }, totals: Totals::default() }
+        Self {
+            next: NextNumbers { webhook: 1, group: 1, contact: 1, business_event: 1 },
+            totals: Totals::default(),
+            install_key: None,
+        }
     }
 }
 
@@ -40,6 +47,6 @@ impl Numbers {
             Ok::<u64, StoreError>(u64::from_le_bytes(*eight))
         };
         let next = NextNumbers { webhook: number()?, group: number()?, contact: number()?, business_event: number()? };
-        Ok(Self { next, totals: totals::decode(rest)? })
+        Ok(Self { next, totals: totals::decode(rest)?, install_key: None })
     }
 }

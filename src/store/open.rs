@@ -13,6 +13,7 @@ use super::file;
 use super::numbers::Numbers;
 use super::read::StoreReader;
 use super::schema::{self, SCHEMA_VERSION};
+use super::tombstones;
 use crate::model::id::DestinationId;
 
 /// Where the store is and how it is held.
@@ -113,6 +114,7 @@ impl Store {
         let meta = txn.open_table(schema::META).map_err(StoreError::storage)?;
         let found = meta.get("numbers").map_err(StoreError::storage)?;
         let mut numbers = found.map_or_else(|| Ok(Numbers::default()), |bytes| Numbers::decode(bytes.value()))?;
+        numbers.install_key = tombstones::install_key(&meta)?;
         let after_last = |definition: TableDefinition<'_, u64, schema::Bytes>| {
             let table = txn.open_table(definition).map_err(StoreError::storage)?;
             let last = table.last().map_err(StoreError::storage)?;
@@ -152,7 +154,8 @@ fn migrate(database: &Database) -> Result<(), StoreError> {
             // Layout 1 is the first, so there is no older one to bring up to date.
             Some(_) | None => {}
         }
-        super::tables::Tables::open(&txn, Numbers::default().next)?;
+        super::tables::Tables::open(&txn, &Numbers::default())?;
+        txn.open_table(schema::TOMBSTONES).map_err(StoreError::storage)?;
         super::refused::RefusedTables::open(&txn)?;
         txn.open_table(schema::DESTINATIONS).map_err(StoreError::storage)?;
         let mut meta = txn.open_table(schema::META).map_err(StoreError::storage)?;

@@ -9,6 +9,7 @@ use super::error::StoreError;
 use super::numbers::Numbers;
 use super::record;
 use super::schema;
+use super::tombstones;
 use crate::ledger::books::{Books, BooksResult, NextNumbers};
 use crate::ledger::workspace::{Due, Target};
 use crate::model::business_event::BusinessEvent;
@@ -69,7 +70,7 @@ pub struct Snapshot {
 type Bytes = schema::Bytes;
 
 impl Snapshot {
-    fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
+    pub(super) fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
         &self,
         definition: TableDefinition<'_, K, V>,
     ) -> Result<redb::ReadOnlyTable<K, V>, StoreError> {
@@ -216,6 +217,14 @@ impl Snapshot {
             .map_err(|error| StoreError::storage(redb::Error::Corrupted(error.to_string())))
     }
 
+    /// Whether a webhook's raw body is still kept.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn has_body(&self, id: WebhookId) -> Result<bool, StoreError> {
+        Ok(self.table(schema::BODIES)?.get(id.0).map_err(StoreError::storage)?.is_some())
+    }
+
     /// Business events, newest first. One whose record can't be understood is left out and logged.
     ///
     /// # Errors
@@ -332,6 +341,18 @@ impl Snapshot {
             }
         }
         Ok(old)
+    }
+
+    /// The nameless contact of an erased person who had an identity.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn tombstone(&self, identity: &Identity) -> Result<Option<ContactId>, StoreError> {
+        let meta = self.table(schema::META)?;
+        let Some(key) = tombstones::install_key(&meta)? else { return Ok(None) };
+        let table = self.table(schema::TOMBSTONES)?;
+        let found = table.get(&key.hash(identity)).map_err(StoreError::storage)?;
+        Ok(found.map(|contact| ContactId(contact.value())))
     }
 
     /// Bytes that all tables take up in pages. Exact while a walk over them is quick; of a large store the rows are counted and
@@ -468,6 +489,15 @@ impl Books for Snapshot {
     fn lead_by_email(&self, email: &str) -> BooksResult<Option<String>> {
         let table = self.table(schema::LEAD_EMAILS)?;
         Ok(table.get(email).map_err(StoreError::storage)?.map(|found| found.value().to_owned()))
+    }
+
+    fn has_erased(&self) -> bool {
+        let found = self.table(schema::META).and_then(|meta| tombstones::install_key(&meta));
+        found.is_ok_and(|key| key.is_some())
+    }
+
+    fn erased(&self, identity: &Identity) -> BooksResult<Option<ContactId>> {
+        Ok(self.tombstone(identity)?)
     }
 
     fn next_numbers(&self) -> NextNumbers {

@@ -7,7 +7,7 @@ pub(super) const SCHEMA_VERSION: u32 = 1;
 
 pub(super) type Bytes = &'static [u8];
 
-/// `schema_version`, `numbers`, `rejected`.
+/// `schema_version`, `numbers`, `rejected`; once somebody was erased, `install_key`.
 pub(super) const META: TableDefinition<'_, &str, Bytes> = TableDefinition::new("meta");
 /// Webhooks without their bodies, in order of arrival.
 pub(super) const WEBHOOKS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("webhooks");
@@ -45,6 +45,10 @@ pub(super) const REFUSED_BODIES: TableDefinition<'_, (&str, u64), Bytes> = Table
 pub(super) const LEADS: TableDefinition<'_, &str, Bytes> = TableDefinition::new("leads");
 /// E-mail addresses that were written into forms, with the lead id under which that was first.
 pub(super) const LEAD_EMAILS: TableDefinition<'_, &str, &str> = TableDefinition::new("lead_emails");
+/// Identities of erased people as keyed hashes, with the contact that stands for what is left.
+pub(super) const TOMBSTONES: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("tombstones");
+/// Zeros, while unused room in the file is written over.
+pub(super) const FILLING: TableDefinition<'_, u64, Bytes> = TableDefinition::new("filling");
 /// Attempts: destination, 0 for a business event or 1 for a contact, its number, the attempt's number.
 pub(super) const ATTEMPTS: TableDefinition<'_, (u16, u8, u64, u32), Bytes> = TableDefinition::new("attempts");
 /// What a destination as a whole is doing.

@@ -3,8 +3,10 @@
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use super::error::StoreError;
+use super::numbers::Numbers;
 use super::record;
 use super::schema::{self, Bytes};
+use super::tombstones::Tombstones;
 use crate::ledger::books::{Books, BooksResult, NextNumbers};
 use crate::model::business_event::BusinessEvent;
 use crate::model::contact::Contact;
@@ -36,12 +38,14 @@ pub(super) struct Tables<'txn> {
     pub(super) lead_emails: Table<'txn, &'static str, &'static str>,
     pub(super) standings: Table<'txn, u16, Bytes>,
     pub(super) meta: Table<'txn, &'static str, Bytes>,
+    /// Who was erased; none while nobody was.
+    pub(super) tombstones: Option<Tombstones<'txn>>,
     /// What the next new things are called; moved on by each command of the batch.
     pub(super) next: NextNumbers,
 }
 
 impl<'txn> Tables<'txn> {
-    pub(super) fn open(txn: &'txn WriteTransaction, next: NextNumbers) -> Result<Self, StoreError> {
+    pub(super) fn open(txn: &'txn WriteTransaction, numbers: &Numbers) -> Result<Self, StoreError> {
         let opened = (|| {
             Ok::<_, redb::TableError>(Self {
                 webhooks: txn.open_table(schema::WEBHOOKS)?,
@@ -63,10 +67,15 @@ impl<'txn> Tables<'txn> {
                 lead_emails: txn.open_table(schema::LEAD_EMAILS)?,
                 standings: txn.open_table(schema::STANDINGS)?,
                 meta: txn.open_table(schema::META)?,
-                next,
+                tombstones: None,
+                next: numbers.next,
             })
         })();
-        opened.map_err(StoreError::storage)
+        let mut opened = opened.map_err(StoreError::storage)?;
+        if let Some(key) = &numbers.install_key {
+            opened.tombstones = Some(Tombstones::open(txn, key)?);
+        }
+        Ok(opened)
     }
 
     /// The webhook that made a dedup mark.
@@ -139,6 +148,17 @@ impl Books for Tables<'_> {
 
     fn lead_by_email(&self, email: &str) -> BooksResult<Option<String>> {
         Ok(self.lead_emails.get(email).map_err(StoreError::storage)?.map(|found| found.value().to_owned()))
+    }
+
+    fn has_erased(&self) -> bool {
+        self.tombstones.is_some()
+    }
+
+    fn erased(&self, identity: &Identity) -> BooksResult<Option<ContactId>> {
+        match &self.tombstones {
+            Some(tombstones) => Ok(tombstones.find(identity)?),
+            None => Ok(None),
+        }
     }
 
     fn next_numbers(&self) -> NextNumbers {

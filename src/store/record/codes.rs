@@ -59,7 +59,7 @@ codes! {
     IdentityKind, "kind of identity": Email = 0, Customer = 1, User = 2, Lead = 3, Phone = 4;
     Rule, "rule of suppression":
         Withdrawn = 0, TooOld = 1, NoConsent = 2, TestMode = 3, Unsubscribed = 4, Filtered = 5, NoClientId = 6,
-        NoEmail = 7, NoContact = 8, Ambiguous = 9, Echo = 10;
+        NoEmail = 7, NoContact = 8, Ambiguous = 9, Echo = 10, Erased = 11;
     FailureClass, "class of failure":
         Rejected = 0, AttemptsUsedUp = 1, DeadlinePassed = 2, DestinationUnavailable = 3, Invalid = 4, Ambiguous = 5;
     Mark, "remark":

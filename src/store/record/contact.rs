@@ -48,7 +48,7 @@ struct ContactV1<'a> {
     /// Analytics, ads, e-mail.
     consent_said_at: [i64; 3],
     consent_said_by: u8,
-    /// 1: made by a lead alone; 2: its touches are lent.
+    /// 1: made by a lead alone; 2: its touches are lent; 4: erased.
     flags: u8,
     totals: Vec<MoneyV1>,
     purchases: u32,
@@ -118,7 +118,7 @@ pub fn encode(contact: &Contact) -> Vec<u8> {
             contact.consent_said_at.email.millis(),
         ],
         consent_said_by: sources_code(contact.consent_said_by),
-        flags: u8::from(contact.unverified) | u8::from(contact.lent_touches) << 1,
+        flags: u8::from(contact.unverified) | u8::from(contact.lent_touches) << 1 | u8::from(contact.erased) << 2,
         totals: contact.totals.iter().map(MoneyV1::of).collect(),
         purchases: contact.purchases,
         renewals: contact.renewals,
@@ -162,9 +162,10 @@ pub fn decode(id: ContactId, bytes: &[u8]) -> Result<Contact, RecordError> {
             consent_said_by: sources_from_code(v1.consent_said_by)?,
             unverified: v1.flags & 1 != 0,
             lent_touches: match v1.flags {
-                0..=3 => v1.flags & 2 != 0,
+                0..=7 => v1.flags & 2 != 0,
                 code => return Err(Fault::UnknownCode { what: "mark of a contact", code }),
             },
+            erased: v1.flags & 4 != 0,
             totals: Sums::from_amounts(totals),
             purchases: v1.purchases,
             renewals: v1.renewals,

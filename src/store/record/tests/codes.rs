@@ -44,7 +44,8 @@ fn every_number_keeps_its_meaning() {
     assert_eq!(in_order(|kind: IdentityKind| kind.name().into()), "email customer user lead phone");
     assert_eq!(
         in_order(|rule: Rule| rule.name().into()),
-        "withdrawn too_old no_consent test_mode unsubscribed filtered no_client_id no_email no_contact ambiguous echo"
+        "withdrawn too_old no_consent test_mode unsubscribed filtered no_client_id no_email no_contact ambiguous echo \
+         erased"
     );
     assert_eq!(
         in_order(|class: FailureClass| class.name().into()),

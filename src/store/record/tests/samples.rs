@@ -399,6 +399,7 @@ pub(super) fn full_contact() -> Contact {
         consent_said_by: ConsentSources { ads: ConsentSource::Browser, ..ConsentSources::default() },
         unverified: true,
         lent_touches: true,
+        erased: false,
         totals: Sums::from_amounts([money(9900, "eur"), money(0, "usd")]),
         purchases: 1,
         renewals: 2,

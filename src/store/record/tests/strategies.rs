@@ -546,6 +546,7 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
                 consent_said_by: ConsentSources::all(source),
                 unverified,
                 lent_touches,
+                erased: false,
                 totals: Sums::from_amounts(totals),
                 purchases,
                 renewals,
