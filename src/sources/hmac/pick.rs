@@ -110,7 +110,10 @@ fn says(item: &Value, path: &str, wanted: &str) -> bool {
     let found = path.split('.').try_fold(item, |at, name| at.get(name));
     match found {
         Some(Value::String(text)) => text == wanted,
-        Some(other) => other.to_string() == wanted,
+        Some(other) => {
+            let text = other.to_string();
+            text == wanted
+        }
         None => false,
     }
 }

@@ -338,7 +338,8 @@ impl Reading {
                 wrong("id", message, "add for example id = \"/data/id\"");
             }
             if tells.is_money() && self.refunds == Refunds::Placed {
-                if !has(Field::Value) && !(*tells == Tells::Refund && has(Field::RefundValue)) {
+                let has_amount = has(Field::Value) || (*tells == Tells::Refund && has(Field::RefundValue));
+                if !has_amount {
                     let message = format!("is missing: {:?} tells of money", rule.event);
                     wrong("value", message, "add for example value = \"/data/amount\"");
                 }
