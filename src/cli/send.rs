@@ -24,7 +24,9 @@ use crate::sources::{self, Sample, SampleRequest, gohighlevel, stripe};
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
 Samples are signed with the source's own secret, so that they pass for genuine; a gohighlevel source needs a token. They are test events (livemode: \
-false), which live destinations do not get, unless --live is given: then a made-up sale reaches every destination.
+false), which live destinations do not get, unless --live is given: then a made-up sale reaches every destination. Of an hmac source \
+only lemon_squeezy and shopify (its orders and refunds) mark tests; samples of all others are live events unless its table says \
+environment = \"test\", so that a made-up sale or booking reaches every destination.
 
 Examples:
   tallyhook send stripe
@@ -112,9 +114,23 @@ impl Send {
         if refused > 0 {
             return Err(Failure::Failed(format!("{refused} of {} were not accepted", self.count)));
         }
-        let is_marked = matches!(configured.settings, sources::Settings::Stripe(_));
-        if is_marked && !setting.json && !self.live {
-            writeln!(out, "sent as test events, which live destinations do not get; see `tallyhook events list`")?;
+        let is_marked = match &configured.settings {
+            sources::Settings::Stripe(_) => Some(true),
+            sources::Settings::GoHighLevel(_) => None,
+            sources::Settings::Hmac(hmac) => Some(hmac.marks_tests()),
+        };
+        if !setting.json && !self.live {
+            match is_marked {
+                Some(true) => writeln!(
+                    out,
+                    "sent as test events, which live destinations do not get; see `tallyhook events list`"
+                )?,
+                Some(false) => writeln!(
+                    out,
+                    "sent as live events: this sender marks no tests, and what they mean reaches every destination"
+                )?,
+                None => {}
+            }
         }
         Ok(())
     }

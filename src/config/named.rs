@@ -40,8 +40,12 @@ pub(super) fn sources<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>) -> Vec<
             Wrong::new("no source is configured: nothing can be received").but("add a table like [sources.stripe]"),
         );
     }
+    let server = root.get("server").and_then(|server| server.get_ref().as_table());
+    let has_public_url = server.is_some_and(|server| server.contains_key("public_url"));
+    let sources: Vec<_> = tables.iter().map(|table| source(table, has_public_url)).collect();
     // Where all others say that theirs don't count, it is clear whose do.
-    let selling: Vec<_> = tables.iter().filter(|table| sells(table)).collect();
+    let selling: Vec<_> =
+        tables.iter().zip(&sources).filter(|(_, source)| sells(source)).map(|(table, _)| table).collect();
     let silent: Vec<_> = selling.iter().filter(|table| !table.section.gives("counts_sales")).collect();
     let denied = selling.iter().filter(|table| table.section.denies("counts_sales")).count();
     if !silent.is_empty() && selling.len() > 1 && denied + 1 != selling.len() {
@@ -54,16 +58,16 @@ pub(super) fn sources<'s>(reader: &'s Reader<'s>, root: &'s DeTable<'s>) -> Vec<
             );
         }
     }
-    let server = root.get("server").and_then(|server| server.get_ref().as_table());
-    let has_public_url = server.is_some_and(|server| server.contains_key("public_url"));
-    let sources: Vec<_> = tables.iter().map(|table| source(table, has_public_url)).collect();
     counted_alike(&tables, &sources);
     sources
 }
 
-/// Whether events of this kind of source tell of sales in this version.
-fn sells(table: &Named<'_>) -> bool {
-    matches!(table.kind.name, "stripe" | "gohighlevel")
+/// Whether events of a source tell of sales.
+fn sells(source: &Source) -> bool {
+    match &source.settings {
+        sources::Settings::Stripe(_) | sources::Settings::GoHighLevel(_) => true,
+        sources::Settings::Hmac(hmac) => hmac.meaning.sells(),
+    }
 }
 
 /// The books are kept by account and not by source, so that sources whose sales count can't each count in their own way.

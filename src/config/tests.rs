@@ -288,7 +288,7 @@ fn a_source_counts_and_reads_metadata_as_it_is_told() {
 #[test]
 fn a_preset_is_a_beginning_that_each_key_changes() {
     let text = format!(
-        "{STRIPE}[sources.shop]\nkind = \"hmac\"\npreset = \"shopify\"\nsecrets = [\"0123\"]\nheader = [\"X-Own\"]\nevent_id = [\"body\"]\n\
+        "{STRIPE}counts_sales = true\n[sources.shop]\nkind = \"hmac\"\npreset = \"shopify\"\ncounts_sales = false\nsecrets = [\"0123\"]\nheader = [\"X-Own\"]\nevent_id = [\"body\"]\n\
          [sources.own]\nkind = \"hmac\"\nsecrets = [\"0123\"]\nsigned = \"{{timestamp}}.{{body}}\"\nsyntax = \"pairs\"\ntimestamp_key = \"t\"\n\
          tolerance = \"1m\"\nrespond = \"strict\"\n"
     );
@@ -305,6 +305,39 @@ fn a_preset_is_a_beginning_that_each_key_changes() {
     assert_eq!((own.provider.as_str(), own.scheme.timestamp_key.as_str()), ("hmac-own", "t"));
     assert_eq!(own.scheme.tolerance_future, Duration::from_secs(60));
     assert!(!config.sources[2].rules.always_200);
+}
+
+#[test]
+fn a_meaning_is_checked_and_who_sells_is_asked() {
+    let told = |keys: &str| {
+        complaints(&format!(
+            "{STRIPE}counts_sales = true\n[sources.shop]\nkind = \"hmac\"\nsecrets = [\"x\"]\n{keys}\n"
+        ))
+    };
+    let whole = "id = \"/id\"\nvalue = \"/total\"\nvalue_unit = \"minor\"\nfixed_currency = \"eur\"\n";
+    for (keys, words) in [
+        ("[sources.shop.meaning]\nevents = { paid = \"purchas\" }", "did you mean \"purchase\"?"),
+        ("[sources.shop.meaning]\nevents = { paid = \"dispute_lost\" }", "can't be told by a rule"),
+        ("[sources.shop.meaning]\nemail = \"/email\"", "events: is missing"),
+        ("[sources.shop.meaning]\nevents = { paid = \"purchase\" }", "value_unit: is missing"),
+        ("[sources.shop.meaning]\nevents = { paid = \"purchase\" }", "currency: is missing"),
+        ("[sources.shop.meaning]\nevents = { paid = \"lead\" }", "email: is missing"),
+        ("[sources.shop.meaning]\nevents = { paid = \"lead\" }\nemail = \"email\"", "email: must be made of places"),
+        ("[sources.shop.meaning]\nfixed_currency = \"zzz\"", "no known currency"),
+        (&format!("[sources.shop.meaning]\nevents = {{ paid = \"purchase\" }}\n{whole}"), "counts_sales: is missing"),
+        ("preset = \"woocommerce\"", "counts_sales: is missing"),
+    ] {
+        let complaints = told(keys);
+        assert!(
+            complaints.contains(words) || told(&format!("counts_sales = false\n{keys}")).contains(words),
+            "{keys}: {complaints}"
+        );
+    }
+    let fine = format!(
+        "{STRIPE}counts_sales = true\n[sources.shop]\nkind = \"hmac\"\nsecrets = [\"x\"]\ncounts_sales = false\n\
+        [sources.shop.meaning]\nevents = {{ paid = \"purchase\" }}\n{whole}"
+    );
+    assert!(read(&fine).is_ok(), "{:?}", read(&fine));
 }
 
 #[test]

@@ -46,7 +46,7 @@ pub(super) enum Value {
     Cases(Vec<Case>),
     /// Of [`Form::Fields`]; none leaves a name out.
     Fields(Vec<(String, Option<&'static Field>)>),
-    /// Of [`Form::Named`] and [`Form::Renamed`], in the order of the file.
+    /// Of [`Form::Named`], [`Form::Renamed`] and [`Form::Pairs`], in the order of the file.
     Pairs(Vec<(String, String)>),
 }
 
@@ -81,6 +81,9 @@ pub(super) fn read(reader: &Reader<'_>, place: &Place, form: &Form, item: &Item<
         (Form::Named(what, words, check), DeValue::Table(table)) => {
             return pairs(reader, place, table, check, &Form::Word(what, *words));
         }
+        (Form::Pairs(name, text), DeValue::Table(table)) => {
+            return pairs(reader, place, table, name, &Form::Text(*text));
+        }
         (Form::Renamed(what, words, check), DeValue::Table(table)) => {
             let is_word = |name: &str| match words().contains(&name) {
                 true => Ok(()),
@@ -99,6 +102,7 @@ pub(super) fn read(reader: &Reader<'_>, place: &Place, form: &Form, item: &Item<
             | Form::Fields(_)
             | Form::Named(..)
             | Form::Renamed(..)
+            | Form::Pairs(..)
             | Form::Table(_),
             other,
         ) => Err(mismatch(form, other)),

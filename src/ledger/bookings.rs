@@ -6,6 +6,7 @@
 //! second one of it.
 
 use super::derive::{Derived, Draft, objects};
+use super::fold::join_bookings;
 use crate::model::booking::{BookingState, BookingStatus, ToldBooking};
 use crate::model::business_event::{BookingFacts, EventFacts, EventKind, Subject};
 use crate::model::group::Group;
@@ -15,9 +16,17 @@ use crate::model::time::Timestamp;
 
 /// Adds what happened to a group's appointments, and what else happened to its objects.
 pub(super) fn derive(group: &Group, facts: &EventFacts, derived: &mut Derived) {
-    for state in objects(group, ObjectKind::Booking) {
-        if let Some(booking) = &state.booking {
-            appointment(&state.object.id, booking, facts, &mut derived.drafts);
+    let mut booking = BookingState::default();
+    for told in objects(group, ObjectKind::Booking).filter_map(|state| state.booking.clone()) {
+        join_bookings(&mut booking, told);
+    }
+    let names = names(group);
+    if let Some((first, later)) = names.split_first() {
+        let from = derived.drafts.len();
+        appointment(first, &booking, facts, &mut derived.drafts);
+        for draft in &mut derived.drafts[from..] {
+            let name = draft.object.strip_prefix(first).unwrap_or_default();
+            draft.also = later.iter().map(|id| Subject::Other(format!("{id}{name}"))).collect();
         }
     }
     for state in &group.objects {
@@ -27,6 +36,20 @@ pub(super) fn derive(group: &Group, facts: &EventFacts, derived: &mut Derived) {
         });
         derived.drafts.extend(drafts);
     }
+}
+
+/// The ids of a group's appointment, the first that it had first. Where moving it gives it another id, the new one names the one before,
+/// and both are in one group.
+fn names(group: &Group) -> Vec<&str> {
+    let own = || objects(group, ObjectKind::Booking);
+    let links = || own().flat_map(|state| &state.links).filter(|link| link.kind == ObjectKind::Booking);
+    let mut names: Vec<_> = own().map(|state| &state.object).chain(links()).map(|object| object.id.as_str()).collect();
+    let is_later = |id: &str| {
+        own().any(|state| state.object.id == id && state.links.iter().any(|link| link.kind == ObjectKind::Booking))
+    };
+    names.sort_by_key(|id| (is_later(id), *id));
+    names.dedup();
+    names
 }
 
 fn draft(kind: EventKind, name: String, occurred_at: Timestamp, amount: Option<Money>, facts: EventFacts) -> Draft {

@@ -177,7 +177,7 @@ fn told_booking(step: &BookingStep, at: Timestamp, event_id: &str) -> BookingSta
 
 /// One appointment as two states of it together describe it. Every word is kept, also one that repeats another: an older one
 /// that comes between the two would make them different.
-fn join_bookings(mine: &mut BookingState, theirs: BookingState) {
+pub(super) fn join_bookings(mine: &mut BookingState, theirs: BookingState) {
     fn place(told: &ToldBooking) -> (Timestamp, crate::model::booking::BookingStatus, &str) {
         (told.at, told.status, &told.event_id)
     }

@@ -14,6 +14,7 @@ pub mod gohighlevel;
 pub mod hmac;
 pub mod signature;
 pub mod stripe;
+mod tags;
 pub mod token;
 
 /// The header fields of a request, looked up without regard to case.

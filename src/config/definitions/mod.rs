@@ -96,6 +96,8 @@ pub(super) enum Form {
     Named(&'static str, Words, Check),
     /// A table of some words, each with a name that passes the check, or an empty one.
     Renamed(&'static str, Words, Check),
+    /// A table of names that pass the first check, each with a text that passes the second.
+    Pairs(Check, Check),
     /// A table with keys of its own.
     Table(&'static [Key]),
     /// Known, but not taken: the answer.
@@ -136,6 +138,7 @@ impl Form {
                     words().first().copied().unwrap_or_default()
                 )
             }
+            Self::Pairs(..) => "a table like { \"name\" = \"text\" }".into(),
             Self::Renamed(what, words, _) => {
                 format!(
                     "a table like {{ {} = \"name\" }}, each {what} with a name",

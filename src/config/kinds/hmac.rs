@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use super::super::definitions::{Check, DAY, Form, Key, Preset, SECOND, Shape, any};
+use super::super::definitions::{Check, DAY, EVENT, Form, Key, Preset, SECOND, Shape, any};
 use super::super::problem::Wrong;
 use super::super::reader::{FromValue, List, Section};
+use crate::model::money::Currency;
 use crate::model::secret::Secret;
 use crate::sources::hmac::Settings;
 use crate::sources::hmac::check::{faults, secret_fault};
+use crate::sources::hmac::meaning::{Field, Meaning, OTHER_WORDS, Reading, Rule, Tells, ValueUnit, presets};
 use crate::sources::hmac::preset::{PRESETS, preset};
 use crate::sources::hmac::scheme::{Encoding, Greeting, Hash, KeyForm, Proof, Scheme, Syntax, Unit};
 
@@ -167,6 +169,19 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "\"/events\"",
         "Where a list of events stands in the body, if one request holds several: a JSON pointer, or \"\" for the body itself.",
     ),
+    key(
+        "environment",
+        Form::Choice(&["live", "test"], &[]),
+        "\"test\"",
+        "What its events are where the sender does not say: \"test\" for a sandbox or a shop for rehearsals; \"live\" unless given.",
+    ),
+    key(
+        "meaning",
+        Form::Table(MEANING),
+        "",
+        "What its events mean to the books, added to what the preset knows. Each place is written like event_id: \"/data/id\", where in \
+         lists name=value picks the element that says so (\"/answers/type=email/email\"), header:NAME, and | between alternatives.",
+    ),
     key("keep_headers", Form::Texts(any), "[\"X-Shop\"]", "Further headers that are stored with the webhook."),
     key(
         "handshake",
@@ -175,6 +190,106 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "Requests that only try the address out, answered the way of this sender; \"none\" unless given.",
     ),
 ];
+
+const MEANING: &[Key] = &[
+    key(
+        "events",
+        Form::Pairs(any, TOLD),
+        "{ \"order.paid\" = \"purchase\", \"invitee.created\" = \"booking_made\", \"ping\" = \"ignore\" }",
+        "Which of the sender's types (with * at the end all that begin so) tell of which business event: purchase, renewal, refund, \
+         lead, contact_changed, booking_made, booking_changed, booking_cancelled, booking_attended, booking_missed, or a name of your \
+         own; \"unsubscribed\" for a no to e-mail, \"ignore\" for nothing. The first that fits counts.",
+    ),
+    key(
+        "time",
+        Form::Text(any),
+        "\"/created_at\"",
+        "Where the time of the event stands: RFC 3339, Unix seconds or milliseconds, or UTC.",
+    ),
+    key("email", Form::Text(any), "\"/data/customer/email\"", "Where the person's e-mail address stands."),
+    key("phone", Form::Text(any), "\"/data/customer/phone\"", "Where the phone number stands."),
+    key("name", Form::Text(any), "\"/data/customer/name\"", "Where the name stands, or the first name."),
+    key(
+        "last_name",
+        Form::Text(any),
+        "\"/data/customer/last_name\"",
+        "Where the last name stands, put after the name.",
+    ),
+    key("customer", Form::Text(any), "\"/data/customer/id\"", "Where the sender's own id of the person stands."),
+    key("lead_id", Form::Text(any), "\"/data/metadata/lead_id\"", "Where the browser's lead id stands."),
+    key(
+        "id",
+        Form::Text(any),
+        "\"/data/id\"",
+        "Where the id of the order or appointment stands: several events of one id are one sale, one appointment.",
+    ),
+    key(
+        "previous_id",
+        Form::Text(any),
+        "\"/data/moved_from\"",
+        "Where a moved appointment that gets a new id names the one before.",
+    ),
+    key(
+        "refund_id",
+        Form::Text(any),
+        "\"/data/refund/id\"",
+        "Where the refund's own id stands; without one an order has one refund at most.",
+    ),
+    key(
+        "value",
+        Form::Text(any),
+        "\"/data/amount\"",
+        "Where the amount stands. An amount that is not there is noted, and never zero.",
+    ),
+    key("refund_value", Form::Text(any), "\"/data/refund/amount\"", "Where a refund's amount stands, if not at value."),
+    key(
+        "value_unit",
+        Form::Choice(&["minor", "major"], &[]),
+        "\"minor\"",
+        "What amounts are written in: \"minor\" is whole cents, \"major\" is 49.90.",
+    ),
+    key("currency", Form::Text(any), "\"/data/currency\"", "Where the currency's code stands."),
+    key("fixed_currency", Form::Text(CURRENCY), "\"eur\"", "The currency of events that name none."),
+    key(
+        "subscription",
+        Form::Text(any),
+        "\"/data/subscription_id\"",
+        "Where the id of the subscription stands that an order bills: of one subscription the later sales are renewals.",
+    ),
+    key("starts_at", Form::Text(any), "\"/data/start_time\"", "Where the beginning of an appointment stands."),
+    key("ends_at", Form::Text(any), "\"/data/end_time\"", "Where its end stands."),
+    key("service_id", Form::Text(any), "\"/data/product/id\"", "Where the id of what is sold or booked stands."),
+    key("service_name", Form::Text(any), "\"/data/product/name\"", "Where its name stands."),
+    key(
+        "tags_in",
+        Form::Texts(any),
+        "[\"/data/metadata\"]",
+        "Objects that may hold the recognised names (lead_id, user_id, utm_source, gclid, ga_client_id, consent_email and so on); in a \
+         list of names and values put {} for the name: \"/fields/name={}/value\".",
+    ),
+];
+
+/// What a rule may tell of.
+const TOLD: Check = |word| {
+    if OTHER_WORDS.contains(&word) {
+        return Ok(());
+    }
+    EVENT(word)?;
+    if Tells::parse(word).is_some() {
+        return Ok(());
+    }
+    Err(Wrong::new(format!("{word:?} can't be told by a rule"))
+        .but(format!("there is {}, and names of your own", told().join(", "))))
+};
+
+fn told() -> Vec<&'static str> {
+    crate::sources::hmac::meaning::TOLD.into_iter().chain(OTHER_WORDS).collect()
+}
+
+const CURRENCY: Check = |text| match text.parse::<Currency>() {
+    Ok(currency) if currency.is_known() => Ok(()),
+    _ => Err(Wrong::new(format!("{text:?} is no known currency")).but("write a code like \"eur\"")),
+};
 
 const SEPARATOR: Check = |text| {
     if text == "space" || text.len() == 1 {
@@ -210,7 +325,40 @@ pub(in crate::config) fn read(section: &Section<'_>, name: &str, has_public_url:
         section.report("public_url", wrong.but("give server.public_url, or public_url here as it is registered there"));
     }
     let provider = known.map_or_else(|| format!("hmac-{name}"), |known| provider(known).to_owned());
-    Settings { provider, preset: known, scheme, secrets }
+    let meaning = meaning(section, known);
+    let is_test = section.find::<String>("environment").is_some_and(|environment| environment == "test");
+    Settings { provider, preset: known, scheme, secrets, account: name.to_owned(), is_test, meaning }
+}
+
+/// The preset's meaning with what the file adds to it.
+fn meaning(section: &Section<'_>, known: Option<&'static str>) -> Meaning {
+    let usual = known.map(presets::meaning).unwrap_or_default();
+    if !section.gives("meaning") {
+        return usual;
+    }
+    let table = section.table("meaning");
+    let events: Vec<(String, String)> = table.find("events").unwrap_or_default();
+    let List(tags) = table.find("tags_in").unwrap_or_default();
+    let own = Reading {
+        rules: events.iter().filter_map(|(event, told)| Some(Rule::new(event, Tells::parse(told)?))).collect(),
+        places: Field::KEYS.iter().filter_map(|(key, field)| Some((*field, table.find(key)?))).collect(),
+        unit: table.find::<String>("value_unit").map(|unit| match unit.as_str() {
+            "minor" => ValueUnit::Minor,
+            _ => ValueUnit::Major,
+        }),
+        fixed_currency: table.find::<String>("fixed_currency").and_then(|code| code.parse().ok()),
+        tags,
+        ..Reading::default()
+    };
+    if usual.readings.is_empty() && own.rules.is_empty() && !own.places.is_empty() {
+        let wrong = Wrong::new("is missing: nothing says what the events tell of");
+        table.report("events", wrong.but("add for example events = { \"order.paid\" = \"purchase\" }"));
+    }
+    let meaning = usual.with_own(own);
+    for fault in meaning.faults() {
+        table.report(fault.key, Wrong::new(fault.message).but(fault.fix));
+    }
+    meaning
 }
 
 /// The two families of one specification are one provider.

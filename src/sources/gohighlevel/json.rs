@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::model::money::{Currency, Money};
 use crate::model::time::Timestamp;
+use crate::sources::tags::yes_or_no;
 
 /// The longest text that is taken, in characters; names and campaigns are held to it too.
 const LONGEST_TEXT: usize = 500;
@@ -136,18 +137,6 @@ pub(super) fn money(value: Option<&Value>, currency: Currency) -> Result<Money, 
     };
     let money = Money::from_major(&digits, currency).ok_or("is no amount of its currency")?;
     if money.minor < 0 { Err("is negative") } else { Ok(money) }
-}
-
-/// An answer in words.
-pub(super) fn yes_or_no(answer: &str) -> Option<bool> {
-    let is = |words: &[&str]| words.iter().any(|word| answer.trim().eq_ignore_ascii_case(word));
-    if is(&["true", "granted", "yes", "1"]) {
-        Some(true)
-    } else if is(&["false", "denied", "no", "0"]) {
-        Some(false)
-    } else {
-        None
-    }
 }
 
 fn write_canonical(value: &Value, out: &mut String) {

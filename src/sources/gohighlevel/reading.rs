@@ -2,14 +2,15 @@
 
 use serde_json::Value;
 
-use crate::model::attribution::{Attribution, Consent};
+use crate::model::attribution::Attribution;
 use crate::model::identity::{Email, Phone};
 use crate::model::money::{Currency, Money};
 use crate::model::statement::{Claim, Details, NOTHING_TO_COUNT, ObjectKind, ObjectRef, Person, Statement, Tags};
 use crate::model::time::Timestamp;
+use crate::sources::tags;
 
 use super::Settings;
-use super::json::{self, Body, yes_or_no};
+use super::json::{self, Body};
 
 /// One event while it is read.
 pub(super) struct Reading<'e> {
@@ -98,39 +99,22 @@ impl Reading<'_> {
                 other => json::text(other).map(str::to_owned),
             })
         };
-        let agreed = |name| get(name).and_then(|answer| yes_or_no(&answer));
-        let mut attribution = Attribution {
-            client_id: get("ga_client_id").or_else(|| get("client_id")),
-            session_id: get("ga_session_id").or_else(|| get("session_id")),
-            utm_source: get("utm_source"),
-            utm_medium: get("utm_medium"),
-            utm_campaign: get("utm_campaign"),
-            utm_term: get("utm_term"),
-            utm_content: get("utm_content"),
-            gclid: get("gclid"),
-            gbraid: get("gbraid"),
-            wbraid: get("wbraid"),
-            fbclid: get("fbclid"),
-            ..Attribution::default()
+        let get = |name: &str| match name {
+            "ga_client_id" => get(name).or_else(|| get("client_id")),
+            "ga_session_id" => get(name).or_else(|| get("session_id")),
+            // An order has an id of its own here.
+            "order_id" => None,
+            _ => get(name),
         };
-        attribution.fill_from(&self.attribution());
-        if !attribution.is_empty() {
-            attribution.at = self.said_at;
+        let mut tags = tags::tags(get, self.said_at);
+        tags.attribution.fill_from(&self.attribution());
+        if !tags.attribution.is_empty() {
+            tags.attribution.at = self.said_at;
         }
-        Tags {
-            lead_id: get("lead_id"),
-            user_id: get("user_id"),
-            pricing_tier: get("pricing_tier"),
-            order_id: None,
-            service_id: get("service_id"),
-            service_name: get("service_name"),
-            attribution,
-            consent: Consent {
-                analytics: agreed("consent_analytics"),
-                ads: agreed("consent_ads"),
-                email: agreed("consent_email").filter(|_| !self.no_mail()).or(self.no_mail().then_some(false)),
-            },
+        if self.no_mail() {
+            tags.consent.email = Some(false);
         }
+        tags
     }
 
     /// Where HighLevel itself saw the person come from, first touch before last.

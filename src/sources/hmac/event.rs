@@ -49,7 +49,8 @@ impl Naming {
     }
 
     /// Says which event a verified body is.
-    pub fn interpret(&self, provider: &str, message: &Message<'_>) -> Result<Interpreted, InvalidPayload> {
+    /// Its meaning is left out; with what it was read from.
+    pub fn name(&self, scope: Scope, message: &Message<'_>) -> Result<(Interpreted, Value), InvalidPayload> {
         let mut notes = Vec::new();
         let (body, meaning) = match content::read(message.body)? {
             Content::Readable(body) => (body, Meaning::Ignored),
@@ -72,14 +73,9 @@ impl Naming {
                 body_id(&event_type, &body, message.body)
             }
         };
-        Ok(Interpreted {
-            provider_id,
-            event_type,
-            created: None,
-            scope: Scope { provider: provider.to_owned(), account: None, mode: Mode::from_livemode(!is_test) },
-            meaning,
-            notes,
-        })
+        let mode = if is_test { Mode::Test } else { scope.mode };
+        let scope = Scope { mode, ..scope };
+        Ok((Interpreted { provider_id, event_type, created: None, scope, meaning, notes }, body))
     }
 
     /// The parts of the type that are there, joined by full stops: GitHub's event with its action.
@@ -140,7 +136,8 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
         let envelope = Envelope { headers, event: None };
         let message = Message { envelope: &envelope, body: body.as_bytes(), received_at: Timestamp::from_millis(0) };
-        Naming::new(&preset(preset_name).unwrap()).interpret(preset_name, &message).unwrap()
+        let scope = Scope { provider: preset_name.to_owned(), account: None, mode: Mode::Live };
+        Naming::new(&preset(preset_name).unwrap()).name(scope, &message).unwrap().0
     }
 
     #[test]

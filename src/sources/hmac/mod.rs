@@ -1,12 +1,13 @@
 //! Any sender that signs its requests in a usual way: one engine with settings, and presets for known senders.
 //!
 //! Where its events stand ([`pick::Pick`]) and what its body says ([`content::read`]) is read here; what they mean to the books is
-//! not known yet, so that they are stored as `ignored`.
+//! data as well ([`meaning::Meaning`]), and what has no meaning is stored as `ignored`.
 
 use std::time::Duration;
 
+use crate::model::id::{Mode, Scope};
 use crate::model::secret::Secret;
-use crate::model::statement::Interpreted;
+use crate::model::statement::{Interpreted, Meaning as Meant};
 
 use super::token::Tokens;
 use super::{Handshake, InvalidPayload, Message, Refusal, Request, RetryAnswer, Sample, SampleRequest, Source, basic};
@@ -17,6 +18,7 @@ mod event;
 mod explain;
 mod greeting;
 mod key;
+pub mod meaning;
 pub mod pick;
 pub mod preset;
 mod sample;
@@ -24,6 +26,8 @@ pub mod scheme;
 mod verify;
 
 use event::Naming;
+use meaning::Meaning;
+use meaning::reading::Meanings;
 use scheme::{Proof, Scheme};
 use verify::{Checker, is_signed};
 
@@ -38,6 +42,19 @@ pub struct Settings {
     pub scheme: Scheme,
     /// Secrets, tokens, `name:password` pairs or public keys, as the scheme's proof wants; at least one.
     pub secrets: Vec<Secret>,
+    /// Whose objects are meant where the sender does not say: the source's name.
+    pub account: String,
+    /// Whether its events are a rehearsal unless the sender says otherwise.
+    pub is_test: bool,
+    /// What its events mean.
+    pub meaning: Meaning,
+}
+
+impl Settings {
+    /// Whether a sample can say that it is only a test, or is one by the configuration.
+    pub const fn marks_tests(&self) -> bool {
+        self.is_test || self.scheme.test_mode.is_some()
+    }
 }
 
 /// An endpoint for such a sender.
@@ -46,6 +63,7 @@ pub struct Hmac {
     checker: Checker,
     tokens: Tokens,
     naming: Naming,
+    meanings: Meanings,
 }
 
 impl Hmac {
@@ -56,7 +74,8 @@ impl Hmac {
         let keys = if is_signed(settings.scheme.proof) { settings.secrets.as_slice() } else { &[] };
         let checker = Checker::new(settings.scheme.clone(), keys);
         let naming = Naming::new(&settings.scheme);
-        Self { settings, checker, tokens, naming }
+        let meanings = Meanings::new(&settings.meaning);
+        Self { settings, checker, tokens, naming, meanings }
     }
 }
 
@@ -76,7 +95,7 @@ impl Source for Hmac {
 
     fn telling_headers(&self) -> Vec<&str> {
         let kept = self.settings.scheme.keep_headers.iter().map(String::as_str);
-        let mut names: Vec<&str> = self.naming.headers().chain(kept).collect();
+        let mut names: Vec<&str> = self.naming.headers().chain(self.meanings.headers()).chain(kept).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -106,7 +125,18 @@ impl Source for Hmac {
     }
 
     fn interpret(&self, message: &Message<'_>) -> Result<Interpreted, InvalidPayload> {
-        self.naming.interpret(self.provider(), message)
+        let scope = Scope {
+            provider: self.settings.provider.clone(),
+            account: Some(self.settings.account.clone()),
+            mode: Mode::from_livemode(!self.settings.is_test),
+        };
+        let (mut interpreted, body) = self.naming.name(scope, message)?;
+        if interpreted.meaning == Meant::Ignored
+            && let Some(statement) = self.meanings.read(message, &body, &mut interpreted)
+        {
+            interpreted.meaning = Meant::Statement(Box::new(statement));
+        }
+        Ok(interpreted)
     }
 
     fn explain(&self, request: &Request<'_>, refusal: Refusal) -> String {

@@ -1,7 +1,7 @@
 //! Where a value stands in a message: header fields, the address, JSON pointers into the body.
 //!
 //! A pick is written as alternatives of which the first that is there counts: `header:x-topic|/meta/topic`. A question mark at the
-//! end says that it may be missing.
+//! end says that it may be missing. In a pointer `name=value` picks an element of a list by what it says.
 
 use std::fmt;
 
@@ -77,7 +77,7 @@ impl Place {
         let text = match self {
             Self::Header(name) => std::str::from_utf8(envelope.values(name).first()?).ok()?.trim().to_owned(),
             Self::Address => envelope.event.clone()?,
-            Self::Pointer(pointer) => match body.pointer(pointer)? {
+            Self::Pointer(pointer) => match at(body, pointer)? {
                 Value::String(text) => text.trim().to_owned(),
                 Value::Number(number) => number.to_string(),
                 Value::Bool(flag) => flag.to_string(),
@@ -85,6 +85,36 @@ impl Place {
             },
         };
         (!text.is_empty()).then_some(text)
+    }
+}
+
+/// What is at a JSON pointer. In a list, `name=value` instead of a number is the first element that says so, `a.b=value` one that says
+/// so further inside: `/answers/type=email/email`.
+pub(super) fn at<'v>(body: &'v Value, pointer: &str) -> Option<&'v Value> {
+    if !pointer.contains('=') {
+        return body.pointer(pointer);
+    }
+    pointer.split('/').skip(1).try_fold(body, |at, part| {
+        let name = part.replace("~1", "/").replace("~0", "~");
+        match at {
+            Value::Array(items) => match name.split_once('=') {
+                Some((path, wanted)) => items.iter().find(|item| says(item, path, wanted)),
+                None => items.get(name.parse::<usize>().ok()?),
+            },
+            inside => inside.get(name.as_str()),
+        }
+    })
+}
+
+fn says(item: &Value, path: &str, wanted: &str) -> bool {
+    let found = path.split('.').try_fold(item, |at, name| at.get(name));
+    match found {
+        Some(Value::String(text)) => text == wanted,
+        Some(other) => {
+            let text = other.to_string();
+            text == wanted
+        }
+        None => false,
     }
 }
 
@@ -139,6 +169,19 @@ mod tests {
         assert_eq!(read("/yes").as_deref(), Some("true"));
         assert_eq!(read("/t/a~0b/0"), None);
         assert_eq!(Pick::parse("/id?").map(|pick| pick.optional), Ok(true));
+    }
+
+    #[test]
+    fn an_element_of_a_list_is_found_by_what_it_says() {
+        let body = json!({"answers": [
+            {"type": "text", "text": "Ada", "field": {"ref": "name"}}, {"type": "email", "email": "ada@example.com", "n": 2},
+        ], "a=b": {"c": 1}});
+        let read = |text: &str| Pick::parse(text).unwrap().read(Envelope::EMPTY, &body);
+        assert_eq!(read("/answers/type=email/email").as_deref(), Some("ada@example.com"));
+        assert_eq!(read("/answers/field.ref=name/text").as_deref(), Some("Ada"));
+        assert_eq!(read("/answers/n=2/email").as_deref(), Some("ada@example.com"));
+        assert_eq!(read("/answers/type=phone/phone"), None);
+        assert_eq!(read("/a=b/c").as_deref(), Some("1"), "a name may hold the sign itself");
     }
 
     #[test]

@@ -58,6 +58,7 @@ pub fn preset(name: &str) -> Option<Scheme> {
             encoding: Encoding::Base64,
             event_id: words(&["header:x-shopify-webhook-id|header:shopify-webhook-id"]),
             event_type: words(&["header:x-shopify-topic|header:shopify-topic"]),
+            test_mode: Some("/test|/transactions/0/test".to_owned()),
             keep_headers: words(&[
                 "x-shopify-shop-domain",
                 "shopify-shop-domain",

@@ -1,8 +1,8 @@
 //! What the merchant attached to an object: the recognised keys of its metadata.
 
-use crate::model::attribution::{Attribution, Consent};
 use crate::model::statement::Tags;
 use crate::model::time::Timestamp;
+use crate::sources::tags;
 
 use super::json::Json;
 use super::object::value;
@@ -58,39 +58,7 @@ impl MetadataKeys {
         if fields.is_empty() {
             return Tags::default();
         }
-        let get = |name: &str| self.get(fields, name);
-        let mut attribution = Attribution {
-            client_id: get("ga_client_id"),
-            session_id: get("ga_session_id"),
-            utm_source: get("utm_source"),
-            utm_medium: get("utm_medium"),
-            utm_campaign: get("utm_campaign"),
-            utm_term: get("utm_term"),
-            utm_content: get("utm_content"),
-            gclid: get("gclid"),
-            gbraid: get("gbraid"),
-            wbraid: get("wbraid"),
-            fbclid: get("fbclid"),
-            ..Attribution::default()
-        };
-        if !attribution.is_empty() {
-            attribution.at = said_at;
-        }
-        let agreed = |name| get(name).and_then(|answer| yes_or_no(&answer));
-        Tags {
-            lead_id: get("lead_id"),
-            user_id: get("user_id"),
-            pricing_tier: get("pricing_tier"),
-            order_id: get("order_id"),
-            service_id: get("service_id"),
-            service_name: get("service_name"),
-            attribution,
-            consent: Consent {
-                analytics: agreed("consent_analytics"),
-                ads: agreed("consent_ads"),
-                email: agreed("consent_email"),
-            },
-        }
+        tags::tags(|name| self.get(fields, name), said_at)
     }
 }
 
@@ -121,17 +89,6 @@ pub(super) fn fill_tags(tags: &mut Tags, other: &Tags) {
     tags.fill_from(other);
     if !tags.attribution.is_empty() {
         tags.attribution.at = at;
-    }
-}
-
-fn yes_or_no(answer: &str) -> Option<bool> {
-    let is = |words: &[&str]| words.iter().any(|word| answer.eq_ignore_ascii_case(word));
-    if is(&["true", "granted", "yes", "1"]) {
-        Some(true)
-    } else if is(&["false", "denied", "no", "0"]) {
-        Some(false)
-    } else {
-        None
     }
 }
 
