@@ -24,12 +24,12 @@ pub(super) fn judge(ahead: &[i64]) -> Finding {
     let (compared, side) = (ahead.len(), if *middle > 0 { "ahead of" } else { "behind" });
     let of = if compared == 1 { "a destination".to_owned() } else { format!("{compared} destinations") };
     let message = format!("this clock is {off} seconds {side} that of {of}");
-    match off {
-        0..=WORTH_A_WORD => {
-            Finding::ok("clock", format!("this clock agrees with that of {of} within {WORTH_A_WORD} seconds"))
-        }
-        ..=TOO_MUCH => Finding::warning("clock", message, FIX),
-        _ => Finding::error("clock", format!("{message}: genuine webhooks are refused"), FIX),
+    if off <= WORTH_A_WORD {
+        Finding::ok("clock", format!("this clock agrees with that of {of} within {WORTH_A_WORD} seconds"))
+    } else if off <= TOO_MUCH {
+        Finding::warning("clock", message, FIX)
+    } else {
+        Finding::error("clock", format!("{message}: genuine webhooks are refused"), FIX)
     }
 }
 

@@ -335,7 +335,9 @@ fn different_events_of_one_thing_are_no_repeats_of_each_other() {
     assert_ne!(id(Some("lead"), &plain), id(Some("webinar"), &plain));
     // An appointment that is booked and called off, with its own id as that of the event.
     let appointment = |status: &str| {
-        flow(json!({"calendar": {"appointmentId": "ap1", "appoinmentStatus": status}, "customData": {"event_id": "ap1"}}))
+        flow(
+            json!({"calendar": {"appointmentId": "ap1", "appoinmentStatus": status}, "customData": {"event_id": "ap1"}}),
+        )
     };
     assert_ne!(id(None, &appointment("confirmed")), id(None, &appointment("cancelled")));
     assert_eq!(id(None, &appointment("confirmed")), id(None, &appointment("confirmed")));
@@ -345,7 +347,8 @@ fn different_events_of_one_thing_are_no_repeats_of_each_other() {
 fn what_comes_again_without_an_id_after_its_mark_is_gone_has_happened_again() {
     let body = flow(json!({})).to_string().into_bytes();
     let envelope = Envelope { headers: Vec::new(), event: Some("webinar".to_owned()) };
-    let object = |received_at| match interpret(&settings(), &Message { envelope: &envelope, body: &body, received_at }) {
+    let object = |received_at| match interpret(&settings(), &Message { envelope: &envelope, body: &body, received_at })
+    {
         Ok(Interpreted { meaning: Meaning::Statement(statement), .. }) => statement.object,
         other => panic!("{other:?}"),
     };
