@@ -99,6 +99,7 @@ fn revoked_keys_missing_groups_and_open_files_are_errors_with_a_fix() {
     let home = home(&sandboxes, &[]);
     sandboxes.crm.set_api_key("another_key_from_now_on");
     sandboxes.mailerlite.delete_group("102");
+    fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
     fs::set_permissions(home.config(), Permissions::from_mode(0o644)).unwrap();
     let (findings, code) = examined(&home);
     assert_eq!(code, 1);

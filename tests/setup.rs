@@ -51,7 +51,8 @@ impl Place {
 
     /// What is in the folder of the configuration.
     fn written(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.path("etc")).map(|entries| entries.flatten().collect()).unwrap_or_default();
+        let entries =
+            fs::read_dir(self.path("etc")).map(|entries| entries.flatten().collect::<Vec<_>>()).unwrap_or_default();
         let mut names: Vec<String> =
             entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort_unstable();

@@ -46,8 +46,9 @@ connected; `tallyhook init --all -` shows everything that can be added later.
 
 Examples:
   sudo tallyhook setup
-  sudo tallyhook setup --domain hooks.example.com --email you@example.com --stripe-secret-file stripe.txt \\
-    --ga4-measurement-id G-ABC123 --ga4-api-secret-file ga4.txt --start --wait
+  sudo tallyhook setup --domain hooks.example.com --email you@example.com \\
+    --stripe-secret-file stripe.txt --ga4-measurement-id G-ABC123 \\
+    --ga4-api-secret-file ga4.txt --start --wait
   tallyhook setup --config ./tallyhook.toml --state ./state --proxy --stripe-secret-file -")]
 pub(super) struct Setup {
     /// The name under which the world reaches this server

