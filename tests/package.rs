@@ -24,7 +24,7 @@ After=multi-user.target
 Type=oneshot
 ExecStart=/bin/bash /work/inside.sh
 ExecStopPost=/bin/systemctl poweroff --no-block
-StandardOutput=file:/work/log
+StandardOutput=append:/work/log
 StandardError=inherit
 ";
 
