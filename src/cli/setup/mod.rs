@@ -49,7 +49,7 @@ Examples:
   sudo tallyhook setup --domain hooks.example.com --email you@example.com \\
     --stripe-secret-file stripe.txt --ga4-measurement-id G-ABC123 \\
     --ga4-api-secret-file ga4.txt --start --wait
-  tallyhook setup --config ./tallyhook.toml --state ./state --proxy --stripe-secret-file -")]
+  tallyhook setup --config ./tallyhook.toml --proxy --stripe-secret-file -")]
 pub(super) struct Setup {
     /// The name under which the world reaches this server
     #[arg(long, value_name = "NAME")]
