@@ -1,6 +1,6 @@
 //! `tallyhook doctor` over the real binary: a healthy set-up, and what it says of each thing that is not.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 mod support;
 
