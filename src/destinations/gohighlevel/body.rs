@@ -106,7 +106,9 @@ pub fn render(settings: &Settings, told: &Told<'_>, purpose: Purpose) -> Vec<u8>
         }
     };
     let addresses = match purpose {
-        Purpose::Upsert => Missing { email: true, phone: true },
+        // An upsert matches by phone too, and whom a form alone names was looked up by the address only: the number that somebody
+        // wrote there may be another's.
+        Purpose::Upsert => Missing { email: true, phone: !told.contact.unverified || email(told.contact).is_none() },
         Purpose::Change => Missing { email: false, phone: false },
         Purpose::FillIn(missing) => missing,
     };

@@ -127,6 +127,12 @@ fn what_was_written_into_a_form_changes_nobody_who_is_there() {
     };
     untouched(&[LOOK_UP], told(&[contact_9(&[])]));
     untouched(&[LOOK_UP, UPSERT], told(&[nobody(), reply(400, duplicate)]));
+    let (sent, _) = play(&highlevel(), &job(&events, Some(&anybody), None), &[nobody(), contact_9(&[]), tagged()]);
+    let upsert = body(&sent[1]);
+    assert!(
+        upsert.get("phone").is_none() && upsert.get("email").is_some(),
+        "its phone may be somebody else's: {upsert}"
+    );
     let (requests, end) = told(&[nobody(), contact_9(&[]), tagged()]);
     assert_eq!((&requests[..2], end.remote_id.as_deref()), (&[LOOK_UP.into(), UPSERT.into()][..], Some("9")));
 }
