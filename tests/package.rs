@@ -22,9 +22,9 @@ Description=The test of the package
 After=multi-user.target
 [Service]
 Type=oneshot
-ExecStart=/bin/bash /work/inside.sh
+ExecStart=/bin/bash /trial/inside.sh
 ExecStopPost=/bin/systemctl poweroff --no-block
-StandardOutput=append:/work/log
+StandardOutput=append:/trial/log
 StandardError=inherit
 ";
 
@@ -127,7 +127,7 @@ fn boot(root: &Path, work: &Path) -> String {
         .args(["--kill-after=10", LONGEST, "systemd-nspawn", "--quiet", "--register=no", "--keep-unit"])
         .args(["--volatile=overlay", "--private-network", "--boot"])
         .arg(format!("--directory={}", root.display()))
-        .arg(format!("--bind={}:/work", work.display()))
+        .arg(format!("--bind={}:/trial", work.display()))
         .arg(format!("--bind-ro={unit}"))
         .args(["systemd.firstboot=off", "systemd.unit=multi-user.target", "systemd.wants=package-test.service"])
         .stdin(Stdio::null());

@@ -2,7 +2,7 @@
 # Runs inside a Debian that was booted for it: installs the package, configures, sends, restarts, breaks, upgrades, removes, purges.
 # Prints "ok: …" for what was seen, and "FAILED: …" for what was not; ends with "finished".
 set -u
-cd /work
+cd /trial
 
 ok() { echo "ok: $1"; }
 failed() { echo "FAILED: $1"; journalctl -u tallyhook.service -u tallyhook-https.socket --no-pager | grep -v 'status="accepted"' | tail -8 | sed 's/^/    /'; }
