@@ -5,12 +5,15 @@
 mod support;
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 use support::daemon::Sandboxes;
 use support::events::{self, SECRET, event, session};
@@ -98,7 +101,7 @@ fn what_it_writes_is_valid_closed_to_others_and_runs_until_the_first_event() {
         "--mailerlite-groups", "vip=101,premium=102,standard=103", "--mailerlite-endpoint", &mailerlite_url, "--wait=2m",
     ];
     let waiting = place.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_for("the configuration", || place.config().exists());
+    wait_for("the configuration alone", || place.config().exists() && place.written().len() == 2);
 
     assert_eq!(place.written(), ["credentials", "tallyhook.toml"]);
     assert_eq!(mode(&place.config()), 0o640);
@@ -223,4 +226,82 @@ fn a_secret_may_come_by_standard_input_and_waiting_ends() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(text(&output.stderr).contains("no event came to"), "{output:?}");
     assert_eq!(fs::read_to_string(place.path("etc/credentials/stripe")).unwrap().trim_end(), SECRET);
+}
+
+/// A person at a terminal: reads what is asked and answers each question.
+struct Terminal {
+    keyboard: fs::File,
+    screen: Arc<Mutex<String>>,
+    /// How much of the screen has been dealt with.
+    read: usize,
+}
+
+impl Terminal {
+    /// The terminal, and its other end for the program.
+    fn open() -> (Self, OwnedFd) {
+        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&keyboard).unwrap();
+        unlockpt(&keyboard).unwrap();
+        let name = ptsname(&keyboard, Vec::new()).unwrap();
+        let other = fs::File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+        let keyboard = fs::File::from(keyboard);
+        let (screen, mut shown) = (Arc::new(Mutex::new(String::new())), keyboard.try_clone().unwrap());
+        let writer = Arc::clone(&screen);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            // Ends with an error when the program has gone.
+            while let Ok(count @ 1..) = shown.read(&mut bytes) {
+                writer.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        });
+        (Self { keyboard, screen, read: 0 }, other.into())
+    }
+
+    fn answer(&mut self, question: &str, answer: &str) {
+        wait_for(question, || self.shown()[self.read..].contains(question));
+        self.read += self.shown()[self.read..].find(question).unwrap() + question.len();
+        self.keyboard.write_all(format!("{answer}\n").as_bytes()).unwrap();
+    }
+
+    fn shown(&self) -> String {
+        self.screen.lock().unwrap().clone()
+    }
+}
+
+#[test]
+fn a_person_is_asked_for_everything_and_once_more_for_what_is_wrong() {
+    let place = Place::new();
+    let state = place.path("state").display().to_string();
+    let (mut terminal, other) = Terminal::open();
+    let mut command = place.command(&["setup", "--no-doctor", "--proxy", "--state", &state]);
+    let output = command.stdin(other.try_clone().unwrap()).stderr(other).stdout(Stdio::piped()).spawn().unwrap();
+    drop(command);
+
+    terminal.answer("reaches this server", "hooks.example.com");
+    terminal.answer("signing secret", "sk_live_0123456789abcdef");
+    terminal.answer("GoHighLevel's workflows? [Y/n]", "y");
+    terminal.answer("location id", "ve9EPM428h8vShlRW1KT");
+    terminal.answer("Google Analytics 4? [Y/n]", "");
+    terminal.answer("Measurement id", "G-TEST123456");
+    terminal.answer("API secret", "ga4_secret_for_tests");
+    terminal.answer("Which CRM", "salesforce");
+    terminal.answer("none of them", "");
+    terminal.answer("MailerLite? [Y/n]", "n");
+    terminal.answer("Be alerted", "no");
+    terminal.answer("is an API key, not a signing secret", "");
+    terminal.answer("needed", SECRET);
+    terminal.answer("Wait here for the first event", "n");
+
+    let output = output.wait_with_output().unwrap();
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said}{}", terminal.shown());
+    for secret in [SECRET, "sk_live_", "ga4_secret_for_tests"] {
+        assert!(!terminal.shown().contains(secret), "{secret} was shown: {}", terminal.shown());
+    }
+    let token = fs::read_to_string(place.path("etc/credentials/highlevel_webhooks")).unwrap();
+    assert!(said.contains(&format!("https://hooks.example.com/api/webhooks/highlevel/{}", token.trim())), "{said}");
+    let written: toml::Table = fs::read_to_string(place.config()).unwrap().parse().unwrap();
+    assert_eq!(written["sources"]["highlevel"]["counts_sales"].as_bool(), Some(false));
+    assert!(!written["destinations"].as_table().unwrap().contains_key("crm"));
+    assert!(place.run(&["check"]).status.success());
 }

@@ -19,8 +19,16 @@ pub(super) struct Answers {
     pub(super) stripe_secret: Option<Secret>,
     /// Google Analytics 4.
     pub(super) ga4: Option<Ga4>,
+    /// The token in the address that HighLevel's workflows post to, where they do.
+    pub(super) highlevel_webhooks: Option<Secret>,
+    /// The id of the location (sub-account) at HighLevel.
+    pub(super) highlevel_location: Option<String>,
     /// A CRM with a REST interface.
     pub(super) crm: Option<Crm>,
+    /// HubSpot's access token.
+    pub(super) hubspot: Option<Secret>,
+    /// HighLevel as a CRM: the token of a private integration.
+    pub(super) highlevel: Option<Secret>,
     /// MailerLite.
     pub(super) mailerlite: Option<MailerLite>,
     /// Where alerts are posted; such an address is a secret.
@@ -60,8 +68,11 @@ impl Answers {
     pub(super) fn credentials(&self) -> Vec<Credential<'_>> {
         let all = [
             ("stripe", self.stripe_secret.as_ref()),
+            ("highlevel_webhooks", self.highlevel_webhooks.as_ref()),
             ("ga4", self.ga4.as_ref().map(|ga4| &ga4.api_secret)),
             ("crm", self.crm.as_ref().map(|crm| &crm.api_key)),
+            ("hubspot", self.hubspot.as_ref()),
+            ("highlevel", self.highlevel.as_ref()),
             ("mailerlite", self.mailerlite.as_ref().map(|mailerlite| &mailerlite.api_key)),
             ("alerts", self.alert_url.as_ref()),
         ];
@@ -102,6 +113,18 @@ impl Answers {
         text.table("sources.stripe");
         text.pair("kind", "stripe");
         text.line("secrets = [{ credential = \"stripe\" }]");
+        let location = self.highlevel_location.as_deref().unwrap_or_default();
+        if self.highlevel_webhooks.is_some() {
+            text.line("counts_sales = true");
+            text.table("sources.highlevel");
+            text.pair("kind", "gohighlevel");
+            text.line(&format!("locations = [{}]", quoted(location)));
+            text.line("token = { credential = \"highlevel_webhooks\" }");
+            text.line(
+                "# HighLevel charges through the same Stripe account: each sale is counted once, by what Stripe says.",
+            );
+            text.line("counts_sales = false");
+        }
         if let Some(ga4) = &self.ga4 {
             text.table("destinations.ga4");
             text.pair("kind", "ga4");
@@ -114,6 +137,17 @@ impl Answers {
             text.pair("kind", "rest");
             text.pair("base_url", &crm.base_url);
             text.line("api_key = { credential = \"crm\" }");
+        }
+        if self.hubspot.is_some() {
+            text.table("destinations.hubspot");
+            text.pair("kind", "hubspot");
+            text.line("access_token = { credential = \"hubspot\" }");
+        }
+        if self.highlevel.is_some() {
+            text.table("destinations.highlevel");
+            text.pair("kind", "gohighlevel");
+            text.line("token = { credential = \"highlevel\" }");
+            text.pair("location_id", location);
         }
         if let Some(mailerlite) = &self.mailerlite {
             text.table("destinations.mailerlite");
@@ -137,12 +171,21 @@ impl Answers {
 
     /// The address for Stripe's dashboard.
     pub(super) fn endpoint(&self) -> String {
-        let base = match (&self.domain, &self.listen) {
+        format!("{}/api/webhooks/stripe", self.base())
+    }
+
+    /// The address for HighLevel's workflows, with the token that makes it one.
+    pub(super) fn highlevel_endpoint(&self) -> Option<String> {
+        let token = self.highlevel_webhooks.as_ref()?;
+        Some(format!("{}/api/webhooks/highlevel/{}", self.base(), token.expose()))
+    }
+
+    fn base(&self) -> String {
+        match (&self.domain, &self.listen) {
             (Some(domain), _) => format!("https://{domain}"),
             (None, Some(listen)) => format!("http://{listen}"),
             (None, None) => "http://127.0.0.1:8080".to_owned(),
-        };
-        format!("{base}/api/webhooks/stripe")
+        }
     }
 }
 
@@ -207,6 +250,27 @@ mod tests {
         let names: Vec<&str> = answers.credentials().iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["stripe", "mailerlite"]);
         assert_eq!(answers.endpoint(), "https://hooks.example.com/api/webhooks/stripe");
+    }
+
+    #[test]
+    fn with_highlevel_beside_stripe_only_stripe_counts() {
+        let answers = Answers {
+            highlevel_webhooks: Some(Secret::new("0123456789abcdef0123456789")),
+            highlevel_location: Some("ve9EPM428h8vShlRW1KT".to_owned()),
+            highlevel: Some(Secret::new("pit-0123")),
+            hubspot: Some(Secret::new("pat-0123")),
+            proxy: true,
+            ..Answers::default()
+        };
+        let text = answers.configuration();
+        assert!(!text.contains("0123"), "{text}");
+        let read: toml::Table = text.parse().unwrap();
+        let counts = |source: &str| read["sources"][source]["counts_sales"].as_bool();
+        assert_eq!((counts("stripe"), counts("highlevel")), (Some(true), Some(false)));
+        assert_eq!(read["destinations"]["highlevel"]["location_id"].as_str(), Some("ve9EPM428h8vShlRW1KT"));
+        assert_eq!(read["destinations"]["hubspot"]["kind"].as_str(), Some("hubspot"));
+        let address = "http://127.0.0.1:8080/api/webhooks/highlevel/0123456789abcdef0123456789";
+        assert_eq!(answers.highlevel_endpoint().as_deref(), Some(address));
     }
 
     #[test]

@@ -17,6 +17,15 @@ pub(super) fn stripe(endpoint: &str) -> String {
     text
 }
 
+/// What to do at HighLevel, for webhooks of workflows to this address.
+pub(super) fn highlevel(endpoint: &str) -> String {
+    format!(
+        "In HighLevel: Automation, Workflows; in each workflow that starts with a booking or a contact add the action Webhook, POST\n  \
+         address: {endpoint}\n  The last part of it is a secret: whoever has it can make up bookings. Which triggers, and how each \
+         event is named: README, \"Who may send\""
+    )
+}
+
 /// Units to enable. The socket holds port 443, which behind a proxy is the proxy's.
 pub(super) const fn units(proxy: bool) -> &'static [&'static str] {
     if proxy { &["tallyhook.service"] } else { &["tallyhook-https.socket", "tallyhook.service"] }

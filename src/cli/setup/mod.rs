@@ -32,6 +32,8 @@ use write::Unwritten;
 
 /// How often the running daemon is asked for the first event.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long it is waited for unless a flag says so; the help of `--wait` names it.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// No secret is longer, in bytes.
 const LONGEST_SECRET: u64 = 64 << 10;
 /// Where a running systemd is known by (sd_booted(3)).
@@ -78,12 +80,24 @@ pub(super) struct Setup {
     /// GA4: where to send; https://region1.google-analytics.com keeps the data in the EU
     #[arg(long, value_name = "URL", requires = "ga4_measurement_id")]
     ga4_endpoint: Option<String>,
-    /// CRM: its address, everything before /contacts
+    /// CRM with a REST interface: its address, everything before /contacts
     #[arg(long, value_name = "URL", requires = "crm_api_key_file")]
     crm_base_url: Option<String>,
-    /// CRM: its API key
+    /// CRM with a REST interface: its API key
     #[arg(long, value_name = "FILE", requires = "crm_base_url")]
     crm_api_key_file: Option<PathBuf>,
+    /// HubSpot: the access token of a private app
+    #[arg(long, value_name = "FILE")]
+    hubspot_token_file: Option<PathBuf>,
+    /// HighLevel: the id of the location (sub-account)
+    #[arg(long, value_name = "ID")]
+    highlevel_location: Option<String>,
+    /// HighLevel: receive webhooks of its workflows, at an address with a token that is made up here
+    #[arg(long, requires = "highlevel_location")]
+    highlevel_webhooks: bool,
+    /// HighLevel as the CRM that is told: the token of a private integration
+    #[arg(long, value_name = "FILE", requires = "highlevel_location")]
+    highlevel_token_file: Option<PathBuf>,
     /// MailerLite: the API key
     #[arg(long, value_name = "FILE")]
     mailerlite_api_key_file: Option<PathBuf>,
@@ -146,7 +160,7 @@ impl Setup {
                 out,
                 &json!({
                     "file": path(&file), "credentials": credentials.iter().map(|file| path(file)).collect::<Vec<_>>(),
-                    "url": endpoint, "events": events_to_tick().collect::<Vec<_>>(), "start": start,
+                    "url": endpoint, "highlevel_url": answers.highlevel_endpoint(), "events": events_to_tick().collect::<Vec<_>>(), "start": start,
                 }),
             )?;
         } else {
@@ -154,6 +168,9 @@ impl Setup {
                 writeln!(out, "wrote {}", path(written))?;
             }
             writeln!(out, "\n{}\n", guide::stripe(&endpoint))?;
+            if let Some(address) = answers.highlevel_endpoint() {
+                writeln!(out, "{}\n", guide::highlevel(&address))?;
+            }
         }
         out.flush()?;
 
@@ -178,7 +195,18 @@ impl Setup {
             // What it finds is for the person to read; the set-up itself is done.
             doctor::examine(&setting, &config, out)?;
         }
-        match self.wait {
+        let patience = match (self.wait, &person) {
+            (Some(patience), _) => Some(patience),
+            (None, Some(person)) => {
+                let question = match begins {
+                    true => "Wait here for the first event? (Ctrl-C ends the waiting only)",
+                    false => "Wait here for the first event, while you start it in another window?",
+                };
+                person.agrees(question)?.then_some(PATIENCE)
+            }
+            (None, None) => None,
+        };
+        match patience {
             Some(patience) => wait(&setting, patience, &endpoint, out),
             None => Ok(()),
         }
@@ -190,6 +218,8 @@ impl Setup {
             &self.stripe_secret_file,
             &self.ga4_api_secret_file,
             &self.crm_api_key_file,
+            &self.hubspot_token_file,
+            &self.highlevel_token_file,
             &self.mailerlite_api_key_file,
             &self.alert_url_file,
         ];
@@ -224,8 +254,12 @@ impl Setup {
             listen: self.listen.clone(),
             state: state.map(|folder| folder.display().to_string()),
             stripe_secret: secret(&self.stripe_secret_file)?,
+            highlevel_webhooks: self.highlevel_webhooks.then(questions::fresh_token).transpose()?,
+            highlevel_location: self.highlevel_location.clone(),
             ga4,
             crm,
+            hubspot: secret(&self.hubspot_token_file)?,
+            highlevel: secret(&self.highlevel_token_file)?,
             mailerlite,
             alert_url: secret(&self.alert_url_file)?,
         })
@@ -283,8 +317,9 @@ fn given(answers: &Answers) -> BTreeSet<Part> {
     [
         (Part::Server, is_served || (answers.proxy && answers.listen.is_some())),
         (Part::Stripe, answers.stripe_secret.is_some()),
+        (Part::HighLevel, answers.highlevel_webhooks.is_some()),
         (Part::Ga4, answers.ga4.is_some()),
-        (Part::Crm, answers.crm.is_some()),
+        (Part::Crm, answers.crm.is_some() || answers.hubspot.is_some() || answers.highlevel.is_some()),
         (Part::MailerLite, answers.mailerlite.is_some()),
         (Part::Alerts, answers.alert_url.is_some()),
     ]

@@ -39,12 +39,26 @@ impl Person {
         Ok(answer.is_none_or(|text| text.to_lowercase().starts_with('y')))
     }
 
+    /// Asks for one of several names, of which the beginning is enough; none when the answer is empty.
+    pub(super) fn choose<'a>(&self, question: &str, names: &[&'a str]) -> Result<Option<&'a str>, Failure> {
+        loop {
+            let Some(text) = self.ask(&format!("{question} [{}; empty for none]", names.join(", ")))? else {
+                return Ok(None);
+            };
+            match names.iter().find(|name| name.starts_with(&text.to_lowercase())) {
+                Some(name) => return Ok(Some(name)),
+                None => say("That is none of them.\n")?,
+            }
+        }
+    }
+
     /// Asks for a secret, which is not shown while it is typed, until there is one.
     pub(super) fn secret(&self, question: &str) -> Result<Secret, Failure> {
         loop {
-            say(&format!("{question} (not shown): "))?;
             let line = {
+                // Before the question, so that nothing of a quick answer is shown or lost.
                 let _silence = Silence::begin();
+                say(&format!("{question} (not shown): "))?;
                 read_line()
             };
             say("\n")?;
@@ -93,7 +107,7 @@ impl Drop for Silence {
     fn drop(&mut self) {
         if let Some(before) = &self.0 {
             // When the terminal is gone there is nothing to show either.
-            let _ = tcsetattr(io::stdin(), OptionalActions::Flush, before);
+            let _ = tcsetattr(io::stdin(), OptionalActions::Drain, before);
         }
     }
 }

@@ -7,12 +7,14 @@ use super::guide;
 use super::prompt::Person;
 use crate::cli::Failure;
 use crate::config::Problem;
+use crate::model::secret::Secret;
 
 /// A part of the answers, with the tables of the configuration that it becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     Server,
     Stripe,
+    HighLevel,
     Ga4,
     Crm,
     MailerLite,
@@ -20,18 +22,22 @@ pub(super) enum Part {
 }
 
 /// Keys of the configuration, the flag that says each, and to which part it belongs; the first that fits.
-const KEYS: [(&str, &str, Part); 14] = [
+const KEYS: [(&str, &str, Part); 18] = [
     ("server.tls.contact", "--email", Part::Server),
     ("server.listen", "--listen", Part::Server),
     ("server", "--domain", Part::Server),
     ("admin.socket", "--state", Part::Server),
     ("store.path", "--state", Part::Server),
     ("sources.stripe", "--stripe-secret-file", Part::Stripe),
+    ("sources.highlevel", "--highlevel-location", Part::HighLevel),
     ("destinations.ga4.api_secret", "--ga4-api-secret-file", Part::Ga4),
     ("destinations.ga4.endpoint", "--ga4-endpoint", Part::Ga4),
     ("destinations.ga4", "--ga4-measurement-id", Part::Ga4),
     ("destinations.crm.api_key", "--crm-api-key-file", Part::Crm),
     ("destinations.crm", "--crm-base-url", Part::Crm),
+    ("destinations.hubspot", "--hubspot-token-file", Part::Crm),
+    ("destinations.highlevel.location_id", "--highlevel-location", Part::Crm),
+    ("destinations.highlevel", "--highlevel-token-file", Part::Crm),
     ("destinations.mailerlite.groups", "--mailerlite-groups", Part::MailerLite),
     ("destinations.mailerlite", "--mailerlite-api-key-file", Part::MailerLite),
     ("alerts.ops", "--alert-url-file", Part::Alerts),
@@ -64,7 +70,14 @@ pub(super) fn forget(answers: &mut Answers, part: Part) {
         Part::Server => (answers.domain, answers.email) = (None, None),
         Part::Stripe => answers.stripe_secret = None,
         Part::Ga4 => answers.ga4 = None,
-        Part::Crm => answers.crm = None,
+        Part::HighLevel => (answers.highlevel_webhooks, answers.highlevel_location) = (None, None),
+        Part::Crm => {
+            (answers.crm, answers.hubspot, answers.highlevel) = (None, None, None);
+            // Unless it was good enough for the source.
+            if answers.highlevel_webhooks.is_none() {
+                answers.highlevel_location = None;
+            }
+        }
         Part::MailerLite => answers.mailerlite = None,
         Part::Alerts => answers.alert_url = None,
     }
@@ -79,16 +92,19 @@ pub(super) fn ask(person: &Person, answers: &mut Answers, settled: &mut BTreeSet
         person.tell(&guide::stripe(&answers.endpoint()))?;
         answers.stripe_secret = Some(person.secret("The endpoint's signing secret, whsec_…")?);
     }
+    if settled.insert(Part::HighLevel)
+        && person.agrees("Receive bookings and contacts from GoHighLevel's workflows?")?
+    {
+        location(person, answers)?;
+        answers.highlevel_webhooks = Some(fresh_token()?);
+    }
     if settled.insert(Part::Ga4) && person.agrees("Tell Google Analytics 4?")? {
         let measurement_id = person.insist("Measurement id, G-… (Admin, Data streams)")?;
         let api_secret = person.secret("Measurement Protocol API secret of that stream")?;
         answers.ga4 = Some(Ga4 { measurement_id, api_secret, endpoint: None });
     }
-    if settled.insert(Part::Crm)
-        && person.agrees("Tell a CRM with a REST interface? (HubSpot and HighLevel: add them to the file later)")?
-    {
-        let base_url = person.insist("Its address, everything before /contacts")?;
-        answers.crm = Some(Crm { base_url, api_key: person.secret("Its API key")? });
+    if settled.insert(Part::Crm) {
+        crm(person, answers)?;
     }
     if settled.insert(Part::MailerLite) && person.agrees("Tell MailerLite?")? {
         answers.mailerlite = Some(mailerlite(person)?);
@@ -108,6 +124,42 @@ fn server(person: &Person, answers: &mut Answers) -> Result<(), Failure> {
         answers.email = person.ask(question)?;
     }
     Ok(())
+}
+
+fn crm(person: &Person, answers: &mut Answers) -> Result<(), Failure> {
+    let which = ["hubspot", "gohighlevel", "rest"];
+    match person.choose("Which CRM is told? (rest is any other with contacts over HTTP)", &which)? {
+        Some("hubspot") => {
+            answers.hubspot =
+                Some(person.secret("Access token of a private app, pat-… (Settings, Integrations, Private Apps)")?);
+        }
+        Some("gohighlevel") => {
+            location(person, answers)?;
+            answers.highlevel =
+                Some(person.secret("Token of a private integration, pit-… (Settings, Private Integrations)")?);
+        }
+        Some(_) => {
+            let base_url = person.insist("Its address, everything before /contacts")?;
+            answers.crm = Some(Crm { base_url, api_key: person.secret("Its API key")? });
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+fn location(person: &Person, answers: &mut Answers) -> Result<(), Failure> {
+    if answers.highlevel_location.is_none() {
+        answers.highlevel_location = Some(person.insist("HighLevel's location id (Settings, Business Profile)")?);
+    }
+    Ok(())
+}
+
+/// A token that nobody guesses, for an address.
+pub(super) fn fresh_token() -> Result<Secret, Failure> {
+    let mut bytes = [0_u8; 24];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::Failed(format!("the system gives no random numbers: {error}")))?;
+    Ok(Secret::new(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
 }
 
 fn mailerlite(person: &Person) -> Result<MailerLite, Failure> {
