@@ -286,7 +286,8 @@ fn a_person_is_asked_for_everything_and_once_more_for_what_is_wrong() {
     terminal.answer("API secret", "ga4_secret_for_tests");
     terminal.answer("Which CRM", "salesforce");
     terminal.answer("none of them", "");
-    terminal.answer("MailerLite? [Y/n]", "n");
+    terminal.answer("MailerLite? [Y/n]", "perhaps");
+    terminal.answer("y or n", "n");
     terminal.answer("Be alerted", "no");
     terminal.answer("is an API key, not a signing secret", "");
     terminal.answer("needed", SECRET);

@@ -103,7 +103,7 @@ pub(super) async fn watch(
         loop {
             match certificate.standing().problem(clock.now()) {
                 Some(message) if !told => {
-                    tracing::error!(%message, "certificate");
+                    tracing::error!("{message}");
                     alerts.report(&Trouble {
                         subject: SUBJECT.to_owned(),
                         class: AlertClass::Certificate,

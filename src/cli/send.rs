@@ -228,6 +228,10 @@ impl Route {
 /// Why a sample was not answered, and what to do about it.
 fn unanswered(no_answer: &NoAnswer, url: &str) -> String {
     match no_answer {
+        // What a server without a certificate for the name says (RFC 8446, 6.2).
+        NoAnswer::NotSent(why) | NoAnswer::Broken(why) if why.contains("alert: AccessDenied") => format!(
+            "{url} shows no certificate for its name yet, so that no sender can reach it either; `tallyhook status` says why"
+        ),
         NoAnswer::NotSent(why) => {
             format!("{why}; is `tallyhook serve` running? --url names another address than {url}")
         }

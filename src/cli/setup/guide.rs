@@ -22,7 +22,7 @@ pub(super) fn highlevel(endpoint: &str) -> String {
     format!(
         "In HighLevel: Automation, Workflows; in each workflow that starts with a booking or a contact add the action Webhook, POST\n  \
          address: {endpoint}\n  The last part of it is a secret: whoever has it can make up bookings. Which triggers, and how each \
-         event is named: README, \"Who may send\""
+         event is named: \"Who may send\" in the README (/usr/share/doc/tallyhook)"
     )
 }
 

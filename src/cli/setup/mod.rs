@@ -151,6 +151,8 @@ impl Setup {
         }
         let person = if self.batch { None } else { Person::at_terminal() };
         let mut answers = self.answers()?;
+        // Whoever is asked for the signing secret is told first where to get it.
+        let was_shown = person.is_some() && answers.stripe_secret.is_none();
         let credentials = settle(person.as_ref(), &mut answers, &file)?;
 
         let endpoint = answers.endpoint();
@@ -167,7 +169,11 @@ impl Setup {
             for written in [&file].into_iter().chain(&credentials) {
                 writeln!(out, "wrote {}", path(written))?;
             }
-            writeln!(out, "\n{}\n", guide::stripe(&endpoint))?;
+            if was_shown {
+                writeln!(out, "\nStripe's endpoint, with the events above: {endpoint}\n")?;
+            } else {
+                writeln!(out, "\n{}\n", guide::stripe(&endpoint))?;
+            }
             if let Some(address) = answers.highlevel_endpoint() {
                 writeln!(out, "{}\n", guide::highlevel(&address))?;
             }

@@ -35,8 +35,14 @@ impl Person {
 
     /// Asks for yes or no; an empty answer is yes.
     pub(super) fn agrees(&self, question: &str) -> Result<bool, Failure> {
-        let answer = self.ask(&format!("{question} [Y/n]"))?;
-        Ok(answer.is_none_or(|text| text.to_lowercase().starts_with('y')))
+        loop {
+            let Some(answer) = self.ask(&format!("{question} [Y/n]"))? else { return Ok(true) };
+            match answer.to_lowercase().as_str() {
+                "y" | "yes" => return Ok(true),
+                "n" | "no" => return Ok(false),
+                _ => say("Please answer y or n.\n")?,
+            }
+        }
     }
 
     /// Asks for one of several names, of which the beginning is enough; none when the answer is empty.
