@@ -7,6 +7,7 @@ mod support;
 use serde_json::{Value, json};
 use support::daemon::{Daemon, Home, Sandboxes, Settings};
 use support::events::{SECRET, event, event_at, now, session};
+use support::http::send;
 use support::wait_for;
 use tallyhook::demo::sandbox::{Fault, MailerLiteSandbox, Refusing, Subscriber};
 
@@ -272,6 +273,28 @@ fn consent_decides_who_is_told_and_confirmation_is_mailerlites_business() {
     assert_eq!((people[0].email.as_str(), people[0].status.as_str()), ("buyer3@example.com", "unconfirmed"));
     let suppressed = shop.home.rows(&["deliveries", "list", "--state", "suppressed"]);
     assert!(suppressed.iter().all(|row| row["reason"].as_str().unwrap().contains("consent")), "{suppressed:?}");
+}
+
+#[test]
+fn a_form_makes_a_subscriber_and_changes_nobody_who_is_there() {
+    let shop = Shop::open("[leads]\norigins = [\"https://www.shop.example\"]\nsettle = \"100ms\"");
+    shop.mailerlite.put_into("buyer1@example.com", "201");
+    let daemon = shop.home.start();
+    for n in [1, 2] {
+        let form = json!({
+            "lead_id": format!("th_000000000{n}"), "email": format!("buyer{n}@example.com"), "name": "Mallory",
+            "phone": "+493012345678", "utm_source": "spam", "consent": {"email": true},
+        });
+        let headers = [("origin", "https://www.shop.example"), ("content-type", "text/plain")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let answer = send(daemon.address, "POST", "/api/leads", &headers, form.to_string().as_bytes()).unwrap();
+        assert_eq!(answer.status, 202, "{}", answer.body);
+    }
+    wait_for("both forms to be told of", || shop.home.deliveries("delivered") == 2);
+    assert_eq!((shop.person(1).fields, shop.groups(1)), (serde_json::Map::new(), vec!["201".to_owned()]));
+    assert_eq!(shop.person(1).opted_in_at, None);
+    assert_eq!((&shop.person(2).fields["name"], shop.groups(2)), (&json!("Mallory"), vec!["204".to_owned()]));
+    shop.assert_no_rule_was_broken();
 }
 
 #[test]

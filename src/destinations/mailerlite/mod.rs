@@ -3,6 +3,9 @@
 //! An upsert never sends a status, and never asks to resubscribe: whoever unsubscribed stays so, and the delivery is suppressed.
 //! Joining a group is what starts an automation; MailerLite has no call that starts one. Whoever is moved leaves other groups after
 //! the upsert, by the id that its answer tells.
+//!
+//! Anybody can write anybody's address into a form, so that whoever is known by nothing else is looked up first: such a form makes
+//! a subscriber, and changes none.
 
 use std::time::Duration;
 
@@ -32,6 +35,10 @@ pub use mapping::{DEFAULTS, Mapped, mapped};
 
 /// How long an event waits for an e-mail address.
 const EMAIL_WAIT: Duration = Duration::from_secs(30 * 86_400);
+
+/// What is noted where MailerLite has somebody whom we know only by what was written into a form.
+const KNOWN_ALREADY: &str =
+    "MailerLite has somebody with this address already, and what was written into a form changes nothing there";
 
 /// What MailerLite needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +113,42 @@ impl MailerLite {
                 let path = |group: &str| format!("/api/v2/groups/{}/subscribers", url_encode(group));
                 groups.iter().map(|group| self.request(Method::Post, &path(group), &body)).collect()
             }
+        }
+    }
+
+    /// Asks for a subscriber by address (MailerLite: subscribers, fetch a subscriber).
+    fn look_up(&self, email: &str) -> HttpRequest {
+        let email = url_encode(email);
+        let path = match self.settings.api {
+            Api::New => format!("/api/subscribers/{email}"),
+            Api::Classic => format!("/api/v2/subscribers/{email}"),
+        };
+        self.request(Method::Get, &path, &Value::Null)
+    }
+
+    /// What the reply to a look-up means: none where there is nobody of the address, and the person may be made.
+    fn judge_look_up(&self, exchange: &Exchange, now: Timestamp) -> Option<Finished> {
+        let outcome = self.judge(exchange, now);
+        let Ok(response) = &exchange.reply else { return Some(Finished::new(outcome)) };
+        match (outcome, answers::subscriber(&response.body)) {
+            (Outcome::Permanent { .. }, _) if response.status == 404 => None,
+            (Outcome::Delivered, Some(subscriber)) if subscriber.is_lost() => {
+                Some(Finished::new(Outcome::Suppressed(Rule::Unsubscribed)))
+            }
+            (Outcome::Delivered, Some(_)) => {
+                let mut finished = Finished::new(Outcome::Delivered);
+                // The id is not kept: with it the next form would be told of as somebody whom we made.
+                finished.notes.push(KNOWN_ALREADY.to_owned());
+                Some(finished)
+            }
+            (Outcome::Delivered, None) => Some(Finished::new(Outcome::Retry {
+                explanation: format!(
+                    "{} and no subscriber, so that nobody knows whether there is one; look whether `endpoint` and `api` are right",
+                    status::answered(exchange, response.status)
+                ),
+                after: None,
+            })),
+            (outcome, _) => Some(Finished::new(outcome)),
         }
     }
 
@@ -311,6 +354,15 @@ impl Destination for MailerLite {
         if job.events.last().is_some_and(|event| consent::current(event, Some(contact)).email == Some(false)) {
             // A no that came after the event was admitted counts too.
             return suppressed(Rule::NoConsent);
+        }
+        let is_made_by_us = job.sync.is_some_and(|sync| sync.remote_id.is_some());
+        let mut exchanges = exchanges;
+        if contact.unverified && !is_made_by_us {
+            let Some((looked_up, rest)) = exchanges.split_first() else { return Step::Send(self.look_up(email)) };
+            if let Some(finished) = self.judge_look_up(looked_up, job.now) {
+                return Step::Done(finished);
+            }
+            exchanges = rest;
         }
         let change = self.settings.groups.change(job.events, contact);
         let upserts = self.upserts(job, contact, email, &change.join);

@@ -122,6 +122,64 @@ fn what_is_no_sale_joins_no_group_and_leaves_out_what_is_unknown() {
     }
 }
 
+/// Somebody known by nothing but a form, which anybody may have filled in.
+fn anybody() -> Contact {
+    let mut anybody = contact();
+    anybody.unverified = true;
+    anybody
+}
+
+#[test]
+fn what_was_written_into_a_form_makes_a_subscriber_and_changes_none() {
+    let (events, anybody) = ([event("lead")], anybody());
+    for (api, look_up, make) in [
+        (
+            Api::New,
+            "GET https://connect.mailerlite.com/api/subscribers/jane%40example.com",
+            "POST https://connect.mailerlite.com/api/subscribers",
+        ),
+        (
+            Api::Classic,
+            "GET https://api.mailerlite.com/api/v2/subscribers/jane%40example.com",
+            "POST https://api.mailerlite.com/api/v2/subscribers",
+        ),
+    ] {
+        let mailerlite = MailerLite::new(settings(api));
+        let form = job(&events, Some(&anybody), None);
+        let (requests, step) = play(&mailerlite, &form, &[reply(200, ACTIVE)]);
+        assert_eq!(lines(&requests), [look_up]);
+        assert!(!requests[0].shown().contains("jane"), "{}", requests[0].shown());
+        let end = done(step);
+        assert_eq!((&end.outcome, &end.remote_id), (&Outcome::Delivered, &None), "nobody's id is taken");
+        assert_eq!(end.notes, [KNOWN_ALREADY]);
+
+        let lost = ACTIVE.replace("active", "unsubscribed");
+        let (_, step) = play(&mailerlite, &form, &[reply(200, &lost)]);
+        assert_eq!(done(step).outcome, Outcome::Suppressed(Rule::Unsubscribed));
+
+        let nobody = reply(404, r#"{"message":"Resource not found."}"#);
+        let (requests, step) = play(&mailerlite, &form, &[nobody, reply(201, ACTIVE)]);
+        assert_eq!(lines(&requests), [look_up, make]);
+        let end = done(step);
+        assert_eq!(end.remote_id.as_deref(), Some("31986843064993537"));
+        let known = super::super::samples::sync(end.remote_id.as_deref(), None);
+        let (requests, _) = play(&mailerlite, &job(&events, Some(&anybody), Some(&known)), &[reply(200, ACTIVE)]);
+        assert_eq!(lines(&requests), [make], "whom the first form made the second one tells of");
+    }
+}
+
+#[test]
+fn a_look_up_that_says_nothing_is_not_nobody() {
+    let (events, anybody) = ([event("lead")], anybody());
+    for answer in [reply(200, ""), reply(200, "<html>"), reply(503, ""), timed_out()] {
+        let (requests, step) = play(&mailerlite(), &job(&events, Some(&anybody), None), &[answer]);
+        assert_eq!(requests.len(), 1);
+        assert!(matches!(done(step).outcome, Outcome::Retry { .. }));
+    }
+    let (_, step) = play(&mailerlite(), &job(&events, Some(&anybody), None), &[reply(401, "")]);
+    assert!(matches!(done(step).outcome, Outcome::Broken { .. }));
+}
+
 #[test]
 fn the_tier_decides_the_group() {
     let group = |tier: Option<&str>, minor: i64, code: &str| {
