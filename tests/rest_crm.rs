@@ -202,6 +202,36 @@ fn a_key_that_was_revoked_holds_everything_until_it_is_mended() {
 }
 
 #[test]
+fn a_crm_that_lists_everybody_without_saying_who_is_who_changes_nobody() {
+    let sandboxes = Sandboxes::start();
+    let home = Home::new(&sandboxes, &Settings::default());
+    let daemon = home.start();
+    let everybody = Fault::Status {
+        status: 200,
+        retry_after: None,
+        body: r#"{"contacts":[{"id":"c_1","email":"another@example.com"}]}"#.into(),
+    };
+    let fields = object(json!({"external_id": "another", "email": "another@example.com"}));
+    sandboxes.crm.insert(fields.clone(), Timestamp::from_unix_seconds(1));
+    sandboxes.crm.script(vec![everybody; 3]);
+    daemon.accept(&event("evt_1", "checkout.session.completed", session(1, 9900)));
+    let why = || {
+        let status = home.rows(&["status"]);
+        let rows = status[0]["destinations"].as_array().unwrap().clone();
+        rows.into_iter().find(|row| row["name"] == "crm").unwrap()
+    };
+    wait_for("the hold", || why()["state"] == "held");
+    assert!(why().to_string().contains("tell no external id"), "{}", why());
+    let test = home.command(&["destinations", "test", "crm"]);
+    let said = String::from_utf8_lossy(&test.stdout).into_owned() + &String::from_utf8_lossy(&test.stderr);
+    assert_eq!(test.status.code(), Some(1), "{said}");
+    assert!(said.contains("tell no external id") && said.contains("external_id_pointer"), "{said}");
+    let contacts = sandboxes.crm.contacts();
+    assert_eq!(contacts.len(), 1, "nobody is made: {contacts:?}");
+    assert_eq!(contacts[0].fields, fields, "nobody is changed");
+}
+
+#[test]
 fn a_crm_with_words_of_its_own_is_spoken_to_in_them() {
     let sandboxes = Sandboxes::start();
     let crm = People::start();

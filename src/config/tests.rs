@@ -234,11 +234,12 @@ fn a_crm_of_your_own_is_spoken_to_as_you_say() {
     assert_eq!(crm(""), contract, "without a word it is the contract");
     let own = crm(
         "contacts_path = \"/people\"\nsearch_parameter = \"filter[ref]\"\nupdate_method = \"put\"\nlist_pointer = \"\"\n\
-         id_pointer = \"/key/id\"\nfields = { ref = \"external_id\", mail = \"email\", labels = \"tags\" }\n",
+         id_pointer = \"/key/id\"\nexternal_id_pointer = \"/own/ref\"\nfields = { ref = \"external_id\", mail = \"email\", labels = \"tags\" }\n",
     );
     assert_eq!((own.contacts_path.as_str(), own.search_parameter.as_str()), ("/people", "filter[ref]"));
     assert_eq!(own.update_method, destinations::Method::Put);
     assert_eq!((own.layout.list_pointer.as_deref(), own.layout.id_pointer.as_deref()), (Some(""), Some("/key/id")));
+    assert_eq!(own.layout.external_id_pointer.as_deref(), Some("/own/ref"));
     let names: Vec<_> = own.fields.iter().map(|mapped| mapped.name.as_str()).collect();
     assert_eq!(names, ["ref", "mail", "labels"]);
     assert_eq!(own.fields[2].content, destinations::rest::Content::Tags);

@@ -57,6 +57,13 @@ pub(in crate::config) const KEYS: &[Key] = &[
         doc: "Where the CRM's id stands in a contact, as a JSON pointer; in id unless given.",
     },
     Key {
+        name: "external_id_pointer",
+        form: Form::Text(POINTER),
+        preset: Preset::Unset("\"/properties/external_id\""),
+        doc: "Where the external id stands in a contact that the CRM lists, as a JSON pointer; in the field that it is written to unless \
+              given.",
+    },
+    Key {
         name: "fields",
         form: Form::Named("field", contents, NAME),
         preset: Preset::Unset(
@@ -110,7 +117,11 @@ pub(in crate::config) fn read(section: &Section<'_>) -> rest::Settings {
         contacts_path: section.get("contacts_path"),
         search_parameter: section.get("search_parameter"),
         update_method: if section.get::<String>("update_method") == "put" { Method::Put } else { Method::Patch },
-        layout: rest::Layout { list_pointer: section.find("list_pointer"), id_pointer: section.find("id_pointer") },
+        layout: rest::Layout {
+            list_pointer: section.find("list_pointer"),
+            id_pointer: section.find("id_pointer"),
+            external_id_pointer: section.find("external_id_pointer"),
+        },
         fields: fields(section),
         currency: currency(section),
     }

@@ -11,6 +11,18 @@ pub struct Layout {
     pub list_pointer: Option<String>,
     /// The id in a contact, as a JSON pointer; none looks for `id`.
     pub id_pointer: Option<String>,
+    /// The external id in a contact, as a JSON pointer; none looks for the field that it is written to.
+    pub external_id_pointer: Option<String>,
+}
+
+/// Why an answer to a search tells neither who is there nor that nobody is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unclear {
+    /// It is no list, or one of strangers: what was answered, as words that follow "with". The next answer may be another.
+    Answer(String),
+    /// No contact of the list tells its external id, so that nobody knows whose they are. Only the CRM or the configuration can
+    /// mend that.
+    Nameless,
 }
 
 /// Contacts that a search found.
@@ -25,33 +37,41 @@ pub struct Listed {
 /// The contacts that a search found; none when the CRM knows nobody. `field` is what the CRM calls the external id.
 ///
 /// # Errors
-/// When the answer is no list, as a sentence. It then says nothing about whether there is somebody.
-pub fn found(layout: &Layout, body: &[u8], field: &str, external_id: &str) -> Result<Option<Listed>, String> {
-    let Ok(answer) = serde_json::from_slice::<Value>(body) else { return Err("something that is not JSON".to_owned()) };
+/// When the answer says nothing about whether there is somebody.
+pub fn found(layout: &Layout, body: &[u8], field: &str, external_id: &str) -> Result<Option<Listed>, Unclear> {
+    let unclear = |what: &str| Unclear::Answer(what.to_owned());
+    let Ok(answer) = serde_json::from_slice::<Value>(body) else { return Err(unclear("something that is not JSON")) };
     let list = match &layout.list_pointer {
         Some(pointer) => answer
             .pointer(pointer)
             .and_then(Value::as_array)
-            .ok_or_else(|| format!("JSON without a list at `list_pointer` {pointer:?}"))?,
+            .ok_or_else(|| Unclear::Answer(format!("JSON without a list at `list_pointer` {pointer:?}")))?,
         None => answer
             .as_array()
             .or_else(|| answer.get("contacts")?.as_array())
             .or_else(|| answer.get("data")?.as_array())
-            .ok_or("JSON that is no list of contacts")?,
+            .ok_or_else(|| unclear("JSON that is no list of contacts"))?,
     };
     if list.is_empty() {
         return Ok(None);
     }
     // A CRM that ignores the filter lists strangers; changing one of them would be worse than not knowing.
-    let ours: Vec<&Value> = list.iter().filter(|contact| is_ours(contact, field, external_id)).collect();
+    let told: Vec<(&Value, &Value)> =
+        list.iter().filter_map(|contact| Some((contact, external_id_of(layout, contact, field)?))).collect();
+    let is_ours = |said: &Value| as_id(said).as_deref() == Some(external_id);
+    let ours: Vec<&Value> = told.iter().filter(|(_, said)| is_ours(said)).map(|(contact, _)| *contact).collect();
     if ours.is_empty() {
-        return Err(format!("only contacts with another `{field}`: it does not filter by it"));
+        return Err(if told.is_empty() {
+            Unclear::Nameless
+        } else {
+            Unclear::Answer(format!("only contacts with another `{field}`: it does not filter by it"))
+        });
     }
     let oldest = ours.iter().enumerate().filter_map(|(at, contact)| Some((created_at(contact)?, at))).min();
     let oldest = oldest.map_or(0, |(_, at)| at);
     let lacks_id = || match &layout.id_pointer {
-        Some(pointer) => format!("a contact without an id at `id_pointer` {pointer:?}"),
-        None => "a contact without an `id`".to_owned(),
+        Some(pointer) => Unclear::Answer(format!("a contact without an id at `id_pointer` {pointer:?}")),
+        None => unclear("a contact without an `id`"),
     };
     let id = id_of(layout, ours[oldest]).ok_or_else(lacks_id)?;
     let others = ours.iter().enumerate().filter(|(at, _)| *at != oldest);
@@ -78,11 +98,10 @@ fn as_id(value: &Value) -> Option<String> {
     }
 }
 
-fn is_ours(contact: &Value, field: &str, external_id: &str) -> bool {
-    match contact.get(field) {
-        // Not every CRM tells it; one that does and has none here lists somebody who was made by others.
-        None => true,
-        Some(said) => as_id(said).as_deref() == Some(external_id),
+fn external_id_of<'v>(layout: &Layout, contact: &'v Value, field: &str) -> Option<&'v Value> {
+    match &layout.external_id_pointer {
+        Some(pointer) => contact.pointer(pointer),
+        None => contact.get(field),
     }
 }
 
@@ -104,9 +123,10 @@ mod tests {
     fn three_forms_of_lists_are_read_and_nothing_else() {
         let one = Some(Listed { id: "7".into(), others: Vec::new() });
         for (body, expected) in [
-            (r#"{"contacts":[{"id":"7"}]}"#, Ok(one.clone())),
-            (r#"{"data":[{"id":7}],"meta":{}}"#, Ok(one.clone())),
-            (r#"[{"id":7,"external_id":"lead_1"}]"#, Ok(one)),
+            (r#"{"contacts":[{"id":"7","external_id":"lead_1"}]}"#, Ok(one.clone())),
+            (r#"{"data":[{"id":7,"external_id":"lead_1"}],"meta":{}}"#, Ok(one.clone())),
+            (r#"[{"id":7,"external_id":"lead_1"}]"#, Ok(one.clone())),
+            (r#"[{"id":1},{"id":7,"external_id":"lead_1"},{"id":2}]"#, Ok(one)),
             ("[]", Ok(None)),
             (r#"{"contacts":[]}"#, Ok(None)),
             (r#"{"data":[]}"#, Ok(None)),
@@ -117,30 +137,58 @@ mod tests {
             ("{}", Err("JSON that is no list of contacts")),
             (r#"{"id":7}"#, Err("JSON that is no list of contacts")),
             (r#"{"contacts":{"id":7}}"#, Err("JSON that is no list of contacts")),
-            ("[{}]", Err("a contact without an `id`")),
-            (r#"[{"id":""}]"#, Err("a contact without an `id`")),
+            (r#"[{"external_id":"lead_1"}]"#, Err("a contact without an `id`")),
+            (r#"[{"id":"","external_id":"lead_1"}]"#, Err("a contact without an `id`")),
             (
                 r#"[{"id":1,"external_id":"lead_2"},{"id":2,"external_id":null}]"#,
                 Err("only contacts with another `external_id`: it does not filter by it"),
             ),
         ] {
             let found = found(&Layout::default(), body.as_bytes(), "external_id", "lead_1");
-            assert_eq!(found, expected.map_err(str::to_owned), "{body}");
+            assert_eq!(found, expected.map_err(|what| Unclear::Answer(what.to_owned())), "{body}");
         }
+    }
+
+    #[test]
+    fn a_contact_that_does_not_tell_its_external_id_is_nobodys() {
+        for body in
+            [r#"[{"id":7}]"#, r#"{"contacts":[{"id":1},{"id":2}]}"#, "[{}]", r#"[{"id":7,"fields":{"ref":"x"}}]"#]
+        {
+            let found = found(&Layout::default(), body.as_bytes(), "external_id", "lead_1");
+            assert_eq!(found, Err(Unclear::Nameless), "{body}");
+        }
+        let layout = Layout { external_id_pointer: Some("/fields/ref".into()), ..Layout::default() };
+        let told = br#"[{"id":7,"fields":{"ref":12}}]"#;
+        let one = Some(Listed { id: "7".into(), others: Vec::new() });
+        assert_eq!(found(&layout, told, "external_id", "12"), Ok(one), "a number is compared as it is written");
+        let flat = br#"[{"id":7,"external_id":"12"}]"#;
+        assert_eq!(found(&layout, flat, "external_id", "12"), Err(Unclear::Nameless), "it stands where it is said to");
     }
 
     #[test]
     fn of_several_the_oldest_counts() {
         for (body, id, other) in [
             (
-                r#"[{"id":"b","created_at":"2026-02-01T00:00:00Z"},{"id":"a","created_at":"2026-01-01T00:00:00Z"}]"#,
+                r#"[{"external_id":"lead_1","id":"b","created_at":"2026-02-01T00:00:00Z"},{"external_id":"lead_1","id":"a","created_at":"2026-01-01T00:00:00Z"}]"#,
                 "a",
                 "b",
             ),
-            (r#"[{"id":"b","createdAt":1700000000},{"id":"a","createdAt":1600000000}]"#, "a", "b"),
-            (r#"[{"id":"b"},{"id":"a"}]"#, "b", "a"),
-            (r#"[{"id":"b","created_at":"yesterday"},{"id":"a"}]"#, "b", "a"),
-            (r#"[{"id":"x","external_id":"other"},{"id":"a"},{"id":"b"}]"#, "a", "b"),
+            (
+                r#"[{"external_id":"lead_1","id":"b","createdAt":1700000000},{"external_id":"lead_1","id":"a","createdAt":1600000000}]"#,
+                "a",
+                "b",
+            ),
+            (r#"[{"external_id":"lead_1","id":"b"},{"external_id":"lead_1","id":"a"}]"#, "b", "a"),
+            (
+                r#"[{"external_id":"lead_1","id":"b","created_at":"yesterday"},{"external_id":"lead_1","id":"a"}]"#,
+                "b",
+                "a",
+            ),
+            (
+                r#"[{"id":"x","external_id":"other"},{"external_id":"lead_1","id":"a"},{"external_id":"lead_1","id":"b"}]"#,
+                "a",
+                "b",
+            ),
         ] {
             let found = found(&Layout::default(), body.as_bytes(), "external_id", "lead_1");
             assert_eq!(found, Ok(Some(Listed { id: id.into(), others: vec![other.into()] })), "{body}");
@@ -165,16 +213,24 @@ mod tests {
 
     #[test]
     fn lists_and_ids_are_found_where_the_configuration_says() {
-        let layout = |list: &str, id: &str| Layout { list_pointer: Some(list.into()), id_pointer: Some(id.into()) };
+        let layout = |list: &str, id: &str| Layout {
+            list_pointer: Some(list.into()),
+            id_pointer: Some(id.into()),
+            ..Layout::default()
+        };
+        let complaint = |layout: &Layout, body: &str| match found(layout, body.as_bytes(), "ref", "lead_1") {
+            Err(Unclear::Answer(what)) => what,
+            other => panic!("{body}: {other:?}"),
+        };
         let deep = layout("/result/people", "/key/number");
         let found_in = |layout: &Layout, body: &str| found(layout, body.as_bytes(), "ref", "lead_1");
         let one = Ok(Some(Listed { id: "7".into(), others: Vec::new() }));
         assert_eq!(found_in(&deep, r#"{"result":{"people":[{"key":{"number":7},"ref":"lead_1"}]}}"#), one);
-        assert_eq!(found_in(&layout("", "/uuid"), r#"[{"uuid":"7"}]"#), one);
+        assert_eq!(found_in(&layout("", "/uuid"), r#"[{"uuid":"7","ref":"lead_1"}]"#), one);
         assert_eq!(found_in(&deep, r#"{"result":{"people":[]}}"#), Ok(None));
-        assert!(found_in(&deep, r#"{"contacts":[]}"#).unwrap_err().contains("list_pointer"));
-        assert!(found_in(&deep, r#"{"result":{"people":[{"id":7}]}}"#).unwrap_err().contains("id_pointer"));
-        assert!(found_in(&layout("", "/uuid"), r#"[{"uuid":"7","ref":"x"}]"#).unwrap_err().contains("another `ref`"));
+        assert!(complaint(&deep, r#"{"contacts":[]}"#).contains("list_pointer"));
+        assert!(complaint(&deep, r#"{"result":{"people":[{"id":7,"ref":"lead_1"}]}}"#).contains("id_pointer"));
+        assert!(complaint(&layout("", "/uuid"), r#"[{"uuid":"7","ref":"x"}]"#).contains("another `ref`"));
         for (body, id) in [
             (r#"{"key":{"number":7}}"#, Some("7")),
             (r#"{"data":{"key":{"number":"x"}},"id":1}"#, Some("x")),

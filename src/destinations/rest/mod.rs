@@ -13,7 +13,7 @@ use super::{
 };
 use crate::model::business_event::{BusinessEvent, EventKind};
 use crate::model::contact::Contact;
-use crate::model::delivery::{AmbiguousPolicy, Outcome, Rule};
+use crate::model::delivery::{AmbiguousPolicy, FailureClass, Outcome, Rule};
 use crate::model::identity::IdentityKind;
 use crate::model::money::Currency;
 use crate::model::rate::RateLimit;
@@ -25,6 +25,7 @@ mod body;
 mod tests;
 
 pub use answers::Layout;
+use answers::Unclear;
 pub use body::{Content, Mapped, standard};
 
 /// What the CRM needs.
@@ -210,9 +211,10 @@ fn after(
                     .to_owned(),
             )),
             Ok(None) => Ok(Turn::Create),
-            Err(what) => Err(retry(format!(
+            Err(Unclear::Answer(what)) => Err(retry(format!(
                 "the CRM answered the search with {what}, so that nobody knows whether the contact exists; look whether `base_url` is right"
             ))),
+            Err(Unclear::Nameless) => Err(Outcome::Broken { explanation: nameless(settings) }),
         },
         (Turn::Change { id, remembered: true }, Some(gone @ (404 | 410))) => {
             finished
@@ -241,6 +243,19 @@ fn after(
         }
         _ => Err(judged),
     }
+}
+
+/// What to do about contacts that don't tell their external id.
+fn nameless(settings: &Settings) -> String {
+    let (field, parameter) = (settings.external_id_field(), &settings.search_parameter);
+    let place = match &settings.layout.external_id_pointer {
+        Some(pointer) => format!("at `external_id_pointer` {pointer:?}"),
+        None => format!("in `{field}`"),
+    };
+    format!(
+        "the CRM answers a search for {parameter} with contacts that tell no external id {place}, so that nobody knows whose they are, and \
+         nothing is changed or made: let the CRM's answer carry it, or say where it stands with `external_id_pointer`, and reload"
+    )
 }
 
 impl Destination for Rest {
@@ -301,6 +316,26 @@ impl Destination for Rest {
 
     fn probe(&self) -> Option<HttpRequest> {
         Some(self.search(PROBE))
+    }
+
+    /// Nobody has the id that is searched for, so that a list of anybody is one of strangers.
+    fn judge_test(&self, exchange: &Exchange) -> Outcome {
+        let outcome = status::outcome(exchange);
+        let Ok(response) = &exchange.reply else { return outcome };
+        if outcome != Outcome::Delivered {
+            return outcome;
+        }
+        let field = self.settings.external_id_field();
+        let explanation = match answers::found(&self.settings.layout, &response.body, field, PROBE) {
+            Ok(_) => return outcome,
+            Err(Unclear::Answer(what)) => {
+                format!(
+                    "the CRM takes the key, but answers a search for somebody who is not there with {what}; it should be an empty list"
+                )
+            }
+            Err(Unclear::Nameless) => nameless(&self.settings),
+        };
+        Outcome::Permanent { class: FailureClass::Rejected, explanation }
     }
 
     fn default_rate_limit(&self) -> Option<RateLimit> {

@@ -279,7 +279,8 @@ fn a_conflict_means_search_again() {
 
 #[test]
 fn of_several_the_oldest_is_changed_and_the_rest_reported() {
-    let several = r#"[{"id":"5","created_at":"2026-02-01T00:00:00Z"},{"id":"9","created_at":"2026-01-01T00:00:00Z"}]"#;
+    let several = r#"[{"id":"5","external_id":"lead_7","created_at":"2026-02-01T00:00:00Z"},
+        {"id":"9","external_id":"lead_7","created_at":"2026-01-01T00:00:00Z"}]"#;
     let (asked, end) = run(None, &[reply(200, several), reply(200, "{}")]);
     assert_eq!(asked, [SEARCH, CHANGE_9]);
     assert_eq!(end.left_over, ["5"], "it is reported once");
@@ -292,14 +293,29 @@ fn of_several_the_oldest_is_changed_and_the_rest_reported() {
 #[test]
 fn an_answer_that_is_no_list_is_not_nobody() {
     let huge = format!("<html>{}", "x".repeat(1024 * 1024));
-    for garbage in
-        ["", "<html>login</html>", "ok", "{}", "null", r#"{"contacts":null}"#, r#"{"total":0}"#, "[{}]", &huge]
-    {
+    for garbage in ["", "<html>login</html>", "ok", "{}", "null", r#"{"contacts":null}"#, r#"{"total":0}"#, &huge] {
         let (asked, end) = run(None, &[reply(200, garbage)]);
         assert_eq!(asked, [SEARCH]);
         let Outcome::Retry { explanation, .. } = end.outcome else { panic!("{garbage}: {:?}", end.outcome) };
         assert!(explanation.contains("`base_url`") && explanation.len() < 400, "{explanation}");
     }
+}
+
+#[test]
+fn contacts_that_do_not_tell_whose_they_are_hold_the_destination() {
+    let everybody = reply(200, r#"{"contacts":[{"id":1,"email":"a@example.com"},{"id":2,"email":"b@example.com"}]}"#);
+    let (asked, end) = run(None, std::slice::from_ref(&everybody));
+    assert_eq!(asked, [SEARCH], "nobody is changed, and nobody made");
+    let Outcome::Broken { explanation } = &end.outcome else { panic!("{end:?}") };
+    assert!(explanation.contains("`external_id`") && explanation.contains("`external_id_pointer`"), "{explanation}");
+    assert_eq!((end.remote_id, end.external_id), (None, None));
+    let test = |reply: Reply| crm().judge_test(&Exchange { request: crm().probe().unwrap(), reply });
+    let Outcome::Permanent { explanation: tested, .. } = test(everybody) else { panic!("a test must tell") };
+    assert_eq!(&tested, explanation);
+    let Outcome::Permanent { explanation: tested, .. } = test(contact_9()) else { panic!("a test must tell") };
+    assert!(tested.contains("does not filter"), "{tested}");
+    assert_eq!(test(nobody()), Outcome::Delivered);
+    assert!(matches!(test(reply(401, "")), Outcome::Broken { .. }));
 }
 
 #[test]
@@ -374,7 +390,7 @@ fn a_crm_with_words_of_its_own_is_spoken_to_in_them() {
         contacts_path: "/v2/people/".into(),
         search_parameter: "filter[ref]".into(),
         update_method: Method::Put,
-        layout: Layout { list_pointer: Some("/result".into()), id_pointer: Some("/key".into()) },
+        layout: Layout { list_pointer: Some("/result".into()), id_pointer: Some("/key".into()), ..Layout::default() },
         fields: vec![
             mapped("ref", "external_id"),
             mapped("mail", "email"),
@@ -432,7 +448,7 @@ proptest! {
     #[test]
     fn any_answers_end_in_five_requests(
         known in any::<bool>(),
-        answers in prop::collection::vec((prop::sample::select(vec![200_u16, 201, 204, 404, 409, 410, 500]), prop::sample::select(vec!["", "[]", r#"[{"id":9}]"#, r#"{"id":9}"#, "<p>", "{"])), 6),
+        answers in prop::collection::vec((prop::sample::select(vec![200_u16, 201, 204, 404, 409, 410, 500]), prop::sample::select(vec!["", "[]", r#"[{"id":9,"external_id":"lead_7"}]"#, r#"[{"id":9}]"#, r#"{"id":9}"#, "<p>", "{"])), 6),
     ) {
         let (events, jane, sync) = ([event("purchase")], contact(), sync(known.then_some("4"), None));
         let job = job(&events, Some(&jane), Some(&sync));
