@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use support::daemon::{Daemon, Home, Sandboxes, Settings};
-use support::events::{event, session};
+use support::events::{event, refund, session};
 use support::wait_for;
 use tallyhook::demo::http_server::Answer;
 use tallyhook::demo::sandbox::{Call, Sandbox, Served, Service};
@@ -122,6 +122,38 @@ fn each_destination_gets_what_its_filter_lets_through() {
     }
     let story = page(&home, &["events", "show", "evt_1"]);
     assert!(story.contains("value is at least 500 (it is 499.99)"), "{story}");
+}
+
+#[test]
+fn what_is_given_back_of_a_sale_goes_where_the_sale_went() {
+    let (big, small) = (program(), program());
+    let events = "events = [\"purchase\", \"refund\"]";
+    let filtered = |name: &str, program: &Sandbox, keys: &str| {
+        table(name, program, keys).replace("events = [\"purchase\"]", events)
+    };
+    let sandboxes = Sandboxes::start();
+    let home = Home::new(
+        &sandboxes,
+        &settings(&[
+            filtered("big", &big, "only = { value = { at_least = 50 } }"),
+            filtered("small", &small, "except = { value = { at_least = 50 } }"),
+        ]),
+    );
+    let daemon = home.start();
+    daemon.accept(&sale(1, 8_000, "premium"));
+    daemon.accept(&sale(2, 4_000, "premium"));
+    for n in [1, 2] {
+        daemon.accept(&event(&format!("evt_back_{n}"), "refund.updated", refund(n, n, 2_000, "succeeded")));
+    }
+    let heard = |program: &Sandbox| {
+        let line = |body: Value| {
+            format!("{} {}", body["type"].as_str().unwrap(), body["data"]["transaction_id"].as_str().unwrap())
+        };
+        program.requests().iter().map(|request| line(request.json())).collect::<BTreeSet<_>>()
+    };
+    wait_for("every delivery", || home.deliveries("pending") == 0 && home.deliveries("suppressed") == 4);
+    assert_eq!(heard(&big), ids(&["purchase pi_000001", "refund pi_000001"]));
+    assert_eq!(heard(&small), ids(&["purchase pi_000002", "refund pi_000002"]));
 }
 
 #[test]

@@ -60,6 +60,7 @@ pub(super) fn derive(group: &Group, origin: &Origin<'_>, facts: &EventFacts, der
         let mut amount = taken.amount;
         match (origin.sold, &mut left) {
             (Some(sold), Some(left)) if sold.currency == amount.currency => {
+                facts.sale_amount = Some(sold);
                 if amount.minor > *left {
                     facts.marks.push(Mark::Capped);
                     amount.minor = *left;

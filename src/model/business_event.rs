@@ -226,6 +226,8 @@ pub struct EventFacts {
     pub subscription: Option<SubscriptionFacts>,
     /// Of what happened to an appointment: which, and how it stood then.
     pub booking: Option<BookingFacts>,
+    /// What the sale came to that this gives back or takes again; none of a sale itself, and where it was never seen.
+    pub sale_amount: Option<Money>,
     /// Whole days from the first touch to the sale.
     pub days_to_conversion: Option<u32>,
     /// Whether the person had bought before; none when that isn't known.

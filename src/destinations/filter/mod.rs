@@ -7,6 +7,8 @@
 //! - Texts are compared without regard to case and outer space, numbers exactly as decimals, moments in UTC.
 //! - What is not known equals nothing, is no number and comes at no time: it fulfils `known = false`, `not` and `none_of`, and
 //!   nothing else. So `not` is always the opposite of `is`, and `except` that of `only`.
+//! - The `value` of a refund, of a lost dispute and of what came back of either is that of its sale, so that a destination that was
+//!   told of a sale hears of what is taken back of it, and no other does.
 //! - `value` and the other amounts are asked in whatever currency they are; name a `currency` in the same case where several occur.
 
 mod operator;
@@ -84,7 +86,7 @@ impl Condition {
 
     /// Whether it holds.
     pub fn holds(&self, subject: &Subject<'_>) -> bool {
-        let found = self.field.of(subject).map(folded);
+        let found = self.found(subject).map(folded);
         match (self.operator, found) {
             (Operator::Known, found) => self.values.contains(&FieldValue::Flag(found.is_some())),
             (operator, None) => operator.holds_of_unknown(),
@@ -93,7 +95,13 @@ impl Condition {
     }
 
     fn is_open(&self, subject: &Subject<'_>) -> bool {
-        self.field.of(subject).is_none()
+        self.found(subject).is_none()
+    }
+
+    /// What the field holds. What is given back of a sale goes where the sale went, so that its value is that of the sale.
+    fn found(&self, subject: &Subject<'_>) -> Option<FieldValue> {
+        let of_sale = subject.event.and_then(|event| event.facts.sale_amount).filter(|_| self.field.name == "value");
+        of_sale.map(|sold| FieldValue::Number(sold.decimal())).or_else(|| self.field.of(subject))
     }
 }
 

@@ -68,6 +68,29 @@ fn each_operator_asks_what_it_says() {
 }
 
 #[test]
+fn what_is_given_back_goes_where_its_sale_went() {
+    let contact = samples::contact();
+    let from_50 =
+        Filter::new(vec![case(&[condition("value", Operator::AtLeast, &[number("50")])])], Vec::new()).unwrap();
+    for kind in ["refund", "refund_failed", "dispute_lost", "dispute_reversed"] {
+        let mut part = samples::event(kind);
+        part.amount = Some(samples::money(2000, "eur"));
+        part.facts.sale_amount = Some(samples::money(9900, "eur"));
+        assert!(from_50.admits(&subject(&part, &contact)), "{kind} of a sale that was let through");
+        part.amount = Some(samples::money(9900, "eur"));
+        part.facts.sale_amount = Some(samples::money(4900, "eur"));
+        assert!(!from_50.admits(&subject(&part, &contact)), "{kind} of a sale that was kept back");
+        let why = from_50.refusal(&subject(&part, &contact)).unwrap();
+        assert!(why.contains("(it is 49)"), "{why}");
+        part.facts.sale_amount = None;
+        assert!(
+            from_50.admits(&subject(&part, &contact)),
+            "{kind} of a sale that was never seen goes by its own value"
+        );
+    }
+}
+
+#[test]
 fn what_is_not_known_fulfils_known_false_and_the_negations_only() {
     use Operator::*;
     for operator in [Is, AnyOf, Contains, StartsWith, EndsWith] {

@@ -79,7 +79,7 @@ impl Filter {
 
 /// `value is at least 50 (it is 20)`.
 fn with_value(condition: &Condition, subject: &Subject<'_>) -> String {
-    let found = match condition.field.of(subject) {
+    let found = match condition.found(subject) {
         None => "it is not known".to_owned(),
         Some(_) if condition.field.personal => "it is known, and not shown".to_owned(),
         Some(value) => format!("it is {}", shown(&value)),

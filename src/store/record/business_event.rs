@@ -76,6 +76,7 @@ struct FactsV1<'a> {
     subscription: Option<SubscriptionFactsV1<'a>>,
     #[serde(borrow)]
     booking: Option<BookingFactsV1<'a>>,
+    sale_amount: Option<MoneyV1>,
     days_to_conversion: Option<u32>,
     returning: Option<bool>,
     marks: Vec<u8>,
@@ -141,6 +142,7 @@ impl<'a> FactsV1<'a> {
             failure_code: facts.failure_code.as_deref(),
             subscription: facts.subscription.as_ref().map(SubscriptionFactsV1::of),
             booking: facts.booking.as_ref().map(BookingFactsV1::of),
+            sale_amount: facts.sale_amount.map(MoneyV1::of),
             days_to_conversion: facts.days_to_conversion,
             returning: facts.returning,
             marks: facts.marks.iter().map(|mark| mark.code()).collect(),
@@ -163,6 +165,7 @@ impl<'a> FactsV1<'a> {
             failure_code: owned(stored.failure_code),
             subscription: stored.subscription.map(SubscriptionFactsV1::read).transpose()?,
             booking: stored.booking.map(BookingFactsV1::read).transpose()?,
+            sale_amount: stored.sale_amount.map(MoneyV1::read).transpose()?,
             days_to_conversion: stored.days_to_conversion,
             returning: stored.returning,
             marks: stored.marks.into_iter().map(Mark::from_code).collect::<Result<_, _>>()?,

@@ -333,6 +333,7 @@ pub(super) fn full_business_event() -> BusinessEvent {
                 ends_at: None,
                 moved_from: Some(at(21)),
             }),
+            sale_amount: Some(money(9900, "eur")),
             days_to_conversion: Some(7),
             returning: Some(true),
             marks: vec![Mark::ChangedAfterSent, Mark::ByLikeness],

@@ -357,9 +357,14 @@ fn event_facts() -> BoxedStrategy<EventFacts> {
     let booking = (text(), booking_status(), of(at()), of(at()), of(at())).prop_map(
         |(id, status, starts_at, ends_at, moved_from)| BookingFacts { id, status, starts_at, ends_at, moved_from },
     );
-    let counted = (of(any::<u32>()), of(any::<bool>()), vec(select(marks.to_vec()), 0..3));
+    let counted = (of(money()), of(any::<u32>()), of(any::<bool>()), vec(select(marks.to_vec()), 0..3));
     let filled = (said, of(subscription), of(booking), counted).prop_map(
-        |((details, texts, attribution, consent), subscription, booking, (days_to_conversion, returning, marks))| {
+        |(
+            (details, texts, attribution, consent),
+            subscription,
+            booking,
+            (sale_amount, days_to_conversion, returning, marks),
+        )| {
             let [pricing_tier, lead_id, user_id, service_id, service_name, failure_code] = texts;
             EventFacts {
                 details,
@@ -373,6 +378,7 @@ fn event_facts() -> BoxedStrategy<EventFacts> {
                 failure_code,
                 subscription,
                 booking,
+                sale_amount,
                 days_to_conversion,
                 returning,
                 marks,
