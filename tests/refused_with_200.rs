@@ -5,7 +5,11 @@
 
 mod support;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use support::daemon::{Daemon, Home, Sandboxes, Settings};
 use support::events::{self, SECRET, event, session};
 use support::{http, wait_for};
@@ -94,6 +98,39 @@ fn what_was_refused_with_200_is_counted_once_the_secret_is_right() {
     assert_eq!(exit_code(&home, &["rejected", "erase", id]), (Some(0), format!("{id} is erased\n")));
     assert!(home.rows(&["rejected", "list"]).is_empty());
     assert_eq!(home.rows(&["status"])[0]["ok"], true);
+}
+
+#[test]
+fn a_signature_over_the_whole_address_is_verified_later_with_the_whole_query() {
+    let source = |secret: &str| {
+        format!(
+            "[sources.square]\nkind = \"hmac\"\npreset = \"square\"\nsecrets = [\"{secret}\"]\nrespond = \"always_200\"\ncounts_sales = false\n"
+        )
+    };
+    let sandboxes = Sandboxes::start();
+    let more = format!("{}{}", source("the_wrong_key_0123456789"), Settings::default().more);
+    let server = "public_url = \"https://hooks.example.com\"";
+    let home = Home::new(&sandboxes, &Settings { more, server, ..Settings::default() });
+    let daemon = home.start();
+    let path = "/api/webhooks/square?shop=n%C2%B07&event=ping&key=pr1vate";
+    let body = json!({"merchant_id": "6SS", "type": "payment.updated", "event_id": "6a8f5f28"}).to_string();
+    let mut mac = <Hmac<Sha256>>::new_from_slice(ROLLED.as_bytes()).unwrap();
+    mac.update(format!("https://hooks.example.com{path}{body}").as_bytes());
+    let signature = STANDARD.encode(mac.finalize().into_bytes());
+    let headers = [("x-square-hmacsha256-signature".to_owned(), signature)];
+    let answer = http::send(daemon.address, "POST", path, &headers, body.as_bytes()).unwrap();
+    assert_eq!((answer.status, answer.json()["received"].as_bool()), (200, Some(false)), "{}", answer.body);
+    let listed = Value::from(home.rows(&["rejected", "list"])).to_string();
+    let (code, said) = exit_code(&home, &["rejected", "retry", "--all"]);
+    assert_eq!(code, Some(1), "{said}");
+    for text in [&listed, &said, &daemon.log()] {
+        assert!(!text.contains("pr1vate"), "a query is nobody's business: {text}");
+    }
+    change(&home, "the_wrong_key_0123456789", ROLLED);
+    daemon.kill();
+    let _daemon = home.start();
+    let (code, said) = exit_code(&home, &["rejected", "retry", "--all"]);
+    assert!(code == Some(0) && said.contains("(6a8f5f28)"), "{said}");
 }
 
 #[test]

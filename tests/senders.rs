@@ -275,7 +275,7 @@ fn addresses_that_are_only_tried_out_are_answered_and_store_nothing() {
     let home = home(&sandboxes);
     let daemon = home.start();
     let ping = post(&daemon, "woocommerce", &[], b"webhook_id=12");
-    assert_eq!((ping.status, ping.json()["status"].as_str()), (200, Some("handshake")), "{}", ping.body);
+    assert_eq!((ping.status, ping.json()), (200, json!({"received": false, "status": "handshake"})), "{}", ping.body);
     let body = br#"{"token":"x","challenge":"3eZbrw1aB","type":"url_verification"}"#;
     let answer = post(&daemon, "slack", &signed("slack", body), body);
     assert_eq!((answer.status, answer.json()), (200, json!({"challenge": "3eZbrw1aB"})));

@@ -24,9 +24,10 @@ use crate::config;
 use crate::ledger::intake::Receipt;
 use crate::model::envelope::Envelope;
 use crate::model::refused::Refused;
+use crate::model::secret::Secret;
 use crate::model::time::Timestamp;
 use crate::platform::clock::SharedClock;
-use crate::sources::{self, Handshake, Headers, InvalidPayload, Refusal, Request};
+use crate::sources::{self, Handshake, Headers, InvalidPayload, Refusal, Request, Source};
 
 /// The longest name of an event that an address may give, in bytes.
 const LONGEST_EVENT: usize = 200;
@@ -122,7 +123,7 @@ impl Webhooks {
                 .concat(),
             ),
         };
-        let address = Address { rest: &rest, token, event: event.as_deref() };
+        let address = Address { rest: &rest, query, token, event: event.as_deref() };
         let outcome = match self.take(&entry, address, &head.headers, body, peer).await {
             Ok(taken) => taken,
             Err(failure) => Outcome::from(failure),
@@ -155,7 +156,8 @@ impl Webhooks {
                         let request = address.request(entry, &fields, &bytes, received_at);
                         verified::refused_envelope(&*entry.source, &request)
                     };
-                    self.keep(envelope, &bytes, row).await?;
+                    let query = address.query.map(|query| kept_query(&*entry.source, query));
+                    self.keep(envelope, query, &bytes, row).await?;
                 }
                 return Ok(outcome);
             }
@@ -204,7 +206,13 @@ impl Webhooks {
 
     /// Keeps a refused request of a sender that is answered 200 and so does not come again: nobody is told so before it is on
     /// disk.
-    async fn keep(&self, envelope: Envelope, body: &[u8], row: Rejected) -> Result<(), NotReady> {
+    async fn keep(
+        &self,
+        envelope: Envelope,
+        query: Option<Secret>,
+        body: &[u8],
+        row: Rejected,
+    ) -> Result<(), NotReady> {
         let refused = Refused {
             id: row.id,
             source: row.source,
@@ -213,6 +221,7 @@ impl Webhooks {
             reason: row.reason,
             verdict: row.verdict,
             envelope,
+            query,
             body_bytes: u32::try_from(body.len()).unwrap_or(u32::MAX),
         };
         self.door.keep_refused(refused, (self.pack)(body)).await
@@ -224,6 +233,7 @@ impl Webhooks {
 struct Address<'a> {
     /// Behind the source's name, as received.
     rest: &'a str,
+    query: Option<&'a str>,
     token: Option<&'a str>,
     event: Option<&'a str>,
 }
@@ -236,7 +246,7 @@ impl<'a> Address<'a> {
         body: &'a [u8],
         received_at: Timestamp,
     ) -> Request<'a> {
-        let Self { rest, token, event } = self;
+        let Self { rest, token, event, .. } = self;
         Request { endpoint: entry.endpoint.as_deref(), rest, token, event, ..Request::post(headers, body, received_at) }
     }
 }
@@ -246,6 +256,17 @@ fn event_of(query: &str) -> Option<String> {
     let value = query.split('&').find_map(|pair| pair.strip_prefix("event="))?;
     let event = sources::unescaped(value)?;
     (!event.is_empty() && event.len() <= LONGEST_EVENT && !event.chars().any(char::is_control)).then_some(event)
+}
+
+/// A query as it is kept: as received, so that a signature over it can be verified later, but for values that are tokens.
+fn kept_query(source: &dyn Source, query: &str) -> Secret {
+    let masked = |pair: &str| match pair.split_once('=') {
+        Some((name, value)) if sources::unescaped(value).is_some_and(|value| source.admits(&value)) => {
+            format!("{name}=token")
+        }
+        _ => pair.to_owned(),
+    };
+    Secret::new(query.split('&').map(masked).collect::<Vec<_>>().join("&"))
 }
 
 /// A request that may be answered with 200.
@@ -303,7 +324,7 @@ impl Outcome {
     fn name(&self) -> &'static str {
         match self {
             Self::Received { receipt, .. } => name_of(*receipt),
-            Self::ReceivedAll(received) => received.first().map_or("ignored", |(_, receipt)| name_of(*receipt)),
+            Self::ReceivedAll(received) => received.first().map_or("empty", |(_, receipt)| name_of(*receipt)),
             Self::Handshake(_) => "handshake",
             Self::Refused(Refusal::NotOurs) => "not_ours",
             Self::Refused(_) => "invalid_signature",
@@ -325,7 +346,8 @@ impl Outcome {
             Self::ReceivedAll(received) => {
                 let events = received.iter().map(|(event_id, receipt)| Part { event_id, status: name_of(*receipt) });
                 let first = received.first().map(|(event_id, _)| event_id.as_str());
-                let (received, status) = (true, self.name());
+                // Of a request without any event nothing is stored.
+                let (received, status) = (!received.is_empty(), self.name());
                 answer::json(
                     StatusCode::OK,
                     &AcceptingAll { received, status, event_id: first, events: events.collect() },

@@ -8,7 +8,7 @@ use super::verdict::{Again, Verdict, judge};
 use super::workspace::{Notice, Workspace};
 use crate::model::delivery::{Rule, Schedule, State};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId};
-use crate::model::retry::RetrySchedule;
+use crate::model::retry::{LONGEST_RETRY_AFTER, RetrySchedule};
 
 /// Plans what a report about a contact does.
 ///
@@ -94,13 +94,17 @@ pub(super) fn report_on_contact(
         leave_queue(workspace, report.destination, contact, *event)?;
     }
     let sync = workspace.sync(report.destination, contact)?;
+    sync.not_before = match &verdict {
+        Verdict::Again { wish, .. } => wish.map(|wish| now.after(wish.min(LONGEST_RETRY_AFTER))),
+        _ => None,
+    };
     sync.schedule = match (&verdict, fewest) {
         // News that came meanwhile made the row due earlier than the schedule would; the destination has just failed.
         (Verdict::Again { wish, .. }, Some(attempts)) => {
             let wait = retry.wait_after(usize::from(attempts), report.chance, *wish).unwrap_or_default();
             Schedule { due_at: now.after(wait), attempts, ..Schedule::default() }
         }
-        _ => Schedule { due_at: next_at, ..Schedule::default() },
+        _ => Schedule { due_at: sync.not_before(next_at), ..Schedule::default() },
     };
     if !over.events.is_empty() {
         sync.waiting_since = now;

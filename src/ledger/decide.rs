@@ -66,7 +66,8 @@ pub fn plan_retry(workspace: &mut Workspace<'_>, rules: &Rules, id: DeliveryId) 
             let contact = workspace.live_contact(contact)?;
             release::enqueue(workspace, id.destination, contact, id.event, now)?;
             let sync = workspace.sync(id.destination, contact)?;
-            sync.schedule = Schedule { due_at: now, started_at: sync.schedule.started_at, ..Schedule::default() };
+            let due_at = sync.not_before(now);
+            sync.schedule = Schedule { due_at, started_at: sync.schedule.started_at, ..Schedule::default() };
         }
     }
     Ok(())

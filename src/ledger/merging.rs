@@ -126,17 +126,19 @@ fn merge_standing(
         workspace.business_event_mut(*event)?.contact = Some(survivor);
     }
     let sync = workspace.sync(destination, survivor)?;
+    sync.not_before = sync.not_before.max(gone.not_before);
+    let due_at = sync.not_before(now);
     if !gone.pending.is_empty() {
         let both = !sync.pending.is_empty();
         sync.waiting_since = if both { sync.waiting_since.min(gone.waiting_since) } else { gone.waiting_since };
         sync.schedule = Schedule {
-            due_at: now,
+            due_at,
             settling: false,
             attempts: if both { sync.schedule.attempts.min(gone.schedule.attempts) } else { gone.schedule.attempts },
             started_at: [sync.schedule.started_at, gone.schedule.started_at].into_iter().flatten().min(),
         };
     } else if !sync.pending.is_empty() {
-        sync.schedule.due_at = sync.schedule.due_at.min(now);
+        sync.schedule.due_at = sync.schedule.due_at.min(due_at);
     }
     sync.pending.extend(gone.pending);
     sync.pending.sort();

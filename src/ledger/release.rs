@@ -223,6 +223,7 @@ pub fn enqueue(
 ) -> BooksResult<()> {
     let now = workspace.now;
     let sync = workspace.sync(destination, contact)?;
+    let due_at = sync.not_before(due_at);
     if sync.pending.is_empty() {
         sync.waiting_since = now;
         sync.schedule = Schedule { due_at, started_at: sync.schedule.started_at, ..Schedule::default() };
@@ -266,7 +267,8 @@ pub fn wake_for_person(workspace: &mut Workspace<'_>, rules: &Rules, contact: Co
         let Some(newest) = waiting else { continue };
         let (event, person) = workspace.event_and_contact(newest)?;
         if !matches!(destination.destination.admit(event, person), Admission::Wait { .. }) {
-            workspace.sync(destination.id, contact)?.schedule.due_at = now;
+            let sync = workspace.sync(destination.id, contact)?;
+            sync.schedule.due_at = sync.not_before(now);
         }
     }
     Ok(())

@@ -270,6 +270,8 @@ pub struct ContactSync {
     pub pending: Vec<BusinessEventId>,
     /// When it is tried next; meaningless while nothing is pending.
     pub schedule: Schedule,
+    /// Before this moment it is not tried, whatever happens: the destination asked for that about this person (`Retry-After`).
+    pub not_before: Option<Timestamp>,
     /// When the oldest pending delivery began to wait.
     pub waiting_since: Timestamp,
     /// The id that the destination gave the person.
@@ -288,11 +290,17 @@ impl ContactSync {
             contact,
             pending: Vec::new(),
             schedule: Schedule::default(),
+            not_before: None,
             waiting_since: Timestamp::EPOCH,
             remote_id: None,
             external_id: None,
             left_over: Vec::new(),
         }
+    }
+
+    /// When something that is due at a moment may be tried.
+    pub fn not_before(&self, due_at: Timestamp) -> Timestamp {
+        self.not_before.map_or(due_at, |wish| due_at.max(wish))
     }
 
     /// Takes in the id of a record of a person that proved to be this one. Returns whether it is one more than the record that is

@@ -1,6 +1,7 @@
 //! A refused request that is kept whole, since its sender was answered 200 and does not come again by itself.
 
 use super::envelope::Envelope;
+use super::secret::Secret;
 use super::time::Timestamp;
 
 /// A refused request with all that it takes to verify it again. Anyone can send one: nothing in it is believed.
@@ -20,6 +21,9 @@ pub struct Refused {
     pub verdict: String,
     /// The header fields that its source's signature and the event's name stand in, and what the address said; never a token.
     pub envelope: Envelope,
+    /// The address's query as received, for senders that sign their whole address; a token of its source in it is masked. Never
+    /// shown: anything may stand in it.
+    pub query: Option<Secret>,
     /// Size of the raw body in bytes.
     pub body_bytes: u32,
 }

@@ -164,7 +164,7 @@ fn again(desk: &Desk, snapshot: &Snapshot, kept: &Refused, dry_run: bool) -> Res
     };
     let Some(bytes) = snapshot.refused_body(kept).map_err(broken)? else { return Ok(not_kept(kept.id)) };
     // Its signature is as old as it was when it came, however late a person looks after it.
-    let rest = kept.envelope.event.as_ref().map_or_else(String::new, |event| format!("?event={event}"));
+    let rest = kept.query.as_ref().map_or_else(String::new, |query| format!("?{}", query.expose()));
     let request = Request {
         endpoint: source.endpoint.as_deref(),
         rest: &rest,
@@ -208,7 +208,7 @@ fn again(desk: &Desk, snapshot: &Snapshot, kept: &Refused, dry_run: bool) -> Res
     let (result, event) = match receipt {
         Some(Receipt::Stored(id, status)) => (status.name(), Some(id)),
         Some(Receipt::Duplicate(id)) => ("duplicate", Some(id)),
-        None => ("ignored", None),
+        None => ("empty", None),
     };
     // After the webhook is on disk: a crash in between leaves both, and a second retry finds a duplicate.
     forget(desk, kept)?;

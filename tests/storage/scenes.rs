@@ -179,6 +179,7 @@ fn refusals() -> Vec<Step> {
             reason: "no_matching_signature".into(),
             verdict: "The secret is another one.".into(),
             envelope: Envelope { headers: vec![("stripe-signature".into(), b"t=1,v1=00".to_vec())], event: None },
+            query: None,
             body_bytes: 2,
         };
         Command::KeepRefused(Box::new(refused), body::compress(b"{}"))

@@ -161,7 +161,7 @@ fn several_events_in_one_request_are_stored_together_and_each_is_answered() {
     assert_eq!((bad.status, bad.json()["error"].as_str()), (400, Some("invalid_payload")));
     assert_eq!(server.door.marks().len(), 2, "all or none");
     let none = server.ask(webhook("shop", "[]"));
-    assert_eq!(none.json(), serde_json::json!({"received": true, "status": "ignored", "events": []}));
+    assert_eq!(none.json(), serde_json::json!({"received": false, "status": "empty", "events": []}));
     let many = server.ask(webhook("shop", &format!("[{}1]", "1,".repeat(1000))));
     assert_eq!(many.status, 400);
 }

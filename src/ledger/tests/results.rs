@@ -107,6 +107,32 @@ fn each_outcome_of_a_current_attempt_does_what_it_says() {
 }
 
 #[test]
+fn neither_news_nor_a_person_overrides_what_the_destination_asked_for() {
+    let (mut house, id) = sold();
+    let hour = Outcome::Retry { explanation: "503".into(), after: Some(Duration::from_secs(3600)) };
+    let due = first_due(&house, CRM);
+    let report = house.attempt(due, hour.clone());
+    house.report(&report);
+    assert_eq!(waits_until(&house, CRM), 3600);
+    house.pass(Duration::from_secs(60));
+    house.take(&session("cs_2", eur(100), Some("pi_2")).email(EMAIL).browser("1.2"));
+    assert_eq!(waits_until(&house, CRM), 3540, "a new event of the same person");
+    house.take(&session("cs_3", eur(100), Some("pi_3")).email("john@example.com").browser("3.4"));
+    assert_eq!(waits_until(&house, CRM), 0, "another person");
+    let jane = house.books.due.iter().filter(|due| due.destination == CRM).max_by_key(|due| due.at).copied().unwrap();
+    house.pass(Duration::from_secs(3540));
+    // It is refused at last: the wish is over with it.
+    let no = Outcome::Permanent { class: FailureClass::Rejected, explanation: "no".into() };
+    let due = *house.books.due.iter().find(|due| due.destination == CRM && due.target == jane.target).unwrap();
+    let report = house.attempt(due, no);
+    house.report(&report);
+    retry_by_hand(&mut house, id, CRM).unwrap();
+    let due = house.books.due.iter().find(|due| due.destination == CRM && due.target == jane.target).unwrap();
+    assert_eq!(due.at, house.now, "a person's retry is due at once where nothing forbids it");
+    house.check();
+}
+
+#[test]
 fn a_probe_that_fails_uses_no_attempt() {
     for destination in [ANALYTICS, CRM] {
         for outcome in [retry(), Outcome::Ambiguous { explanation: "cut off".into() }] {

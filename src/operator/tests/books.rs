@@ -214,6 +214,7 @@ impl Books {
                     .collect(),
                 event: None,
             },
+            query: None,
             body_bytes: u32::try_from(sample.body.len()).unwrap(),
         };
         self.writer.run(Command::KeepRefused(Box::new(refused), packed)).unwrap();

@@ -18,7 +18,9 @@ pub(super) fn answer(greeting: Greeting, checker: &Checker, request: &Request<'_
     }
     let answer = match greeting {
         Greeting::None => return None,
-        Greeting::WooCommerce => is_woocommerce(request.body).then(|| json!({"received": true, "status": "handshake"})),
+        Greeting::WooCommerce => {
+            is_woocommerce(request.body).then(|| json!({"received": false, "status": "handshake"}))
+        }
         Greeting::Slack => slack(checker, request),
         Greeting::Zoom => zoom(checker, request),
     }?;

@@ -24,6 +24,7 @@ impl Record for ContactSyncRecord<'_> {
 struct ContactSyncV1<'a> {
     pending: Vec<u64>,
     schedule: ScheduleV1,
+    not_before: Option<i64>,
     waiting_since: i64,
     #[serde(borrow)]
     remote_id: Option<&'a str>,
@@ -38,6 +39,7 @@ pub fn encode(sync: &ContactSync) -> Vec<u8> {
     write(&ContactSyncRecord::V1(ContactSyncV1 {
         pending: sync.pending.iter().map(|event| event.0).collect(),
         schedule: ScheduleV1::of(&sync.schedule),
+        not_before: sync.not_before.map(Timestamp::millis),
         waiting_since: sync.waiting_since.millis(),
         remote_id: sync.remote_id.as_deref(),
         external_id: sync.external_id.as_deref(),
@@ -56,6 +58,7 @@ pub fn decode(destination: DestinationId, contact: ContactId, bytes: &[u8]) -> R
             contact,
             pending: v1.pending.into_iter().map(BusinessEventId).collect(),
             schedule: v1.schedule.read(),
+            not_before: v1.not_before.map(Timestamp::from_millis),
             waiting_since: Timestamp::from_millis(v1.waiting_since),
             remote_id: owned(v1.remote_id),
             external_id: owned(v1.external_id),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::envelope::Envelope;
 use crate::model::refused::Refused;
+use crate::model::secret::Secret;
 use crate::model::time::Timestamp;
 
 use super::{Record, RecordError, read, write};
@@ -28,6 +29,8 @@ struct RefusedV1<'a> {
     #[serde(borrow)]
     headers: Vec<(&'a str, &'a [u8])>,
     event: Option<&'a str>,
+    #[serde(borrow)]
+    query: Option<&'a str>,
     body_bytes: u32,
 }
 
@@ -40,6 +43,7 @@ pub fn encode(refused: &Refused) -> Vec<u8> {
         verdict: &refused.verdict,
         headers: refused.envelope.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect(),
         event: refused.envelope.event.as_deref(),
+        query: refused.query.as_ref().map(Secret::expose),
         body_bytes: refused.body_bytes,
     }))
 }
@@ -61,6 +65,7 @@ pub fn decode(source: &str, id: u64, bytes: &[u8]) -> Result<Refused, RecordErro
                 headers: v1.headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
                 event: v1.event.map(str::to_owned),
             },
+            query: v1.query.map(Secret::new),
             body_bytes: v1.body_bytes,
         })
     })

@@ -23,6 +23,7 @@ use crate::model::identity::{Email, Identity, IdentityKind, Phone};
 use crate::model::lead::Lead;
 use crate::model::money::{Money, Sums};
 use crate::model::refused::Refused;
+use crate::model::secret::Secret;
 use crate::model::statement::{
     Billing, Details, DisputeState, FailedAttempt, Happening, Item, ObjectKind, ObjectRef, ObjectState, Paid, Person,
     RefundState, Tags,
@@ -429,6 +430,7 @@ pub(super) fn full_contact_sync() -> ContactSync {
         contact: ContactId(2),
         pending: vec![BusinessEventId(3), BusinessEventId(300)],
         schedule: schedule(),
+        not_before: Some(at(8)),
         waiting_since: at(7),
         remote_id: some("r"),
         left_over: vec!["r2".into()],
@@ -508,6 +510,7 @@ pub(super) fn refused() -> Refused {
         reason: "n".into(),
         verdict: "Wh".into(),
         envelope: Envelope { headers: vec![("s".into(), b"\xff1".to_vec())], event: Some("v".into()) },
+        query: Some(Secret::new("event=v")),
         body_bytes: 2048,
     }
 }

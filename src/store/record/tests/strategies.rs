@@ -569,12 +569,20 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
 
 pub(super) fn contact_sync() -> impl Strategy<Value = ContactSync> {
     let known = (maybe(), maybe(), vec(text(), 0..3));
-    (any::<u16>(), any::<u64>(), vec(any::<u64>(), 0..4), schedule(), at(), known).prop_map(
-        |(destination, contact, pending, schedule, waiting_since, (remote_id, external_id, left_over))| ContactSync {
+    (any::<u16>(), any::<u64>(), vec(any::<u64>(), 0..4), schedule(), (of(at()), at()), known).prop_map(
+        |(
+            destination,
+            contact,
+            pending,
+            schedule,
+            (not_before, waiting_since),
+            (remote_id, external_id, left_over),
+        )| ContactSync {
             destination: DestinationId(destination),
             contact: ContactId(contact),
             pending: pending.into_iter().map(BusinessEventId).collect(),
             schedule,
+            not_before,
             waiting_since,
             remote_id,
             external_id,
