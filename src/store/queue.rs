@@ -38,9 +38,20 @@ impl Waiting {
     }
 }
 
+/// How many webhooks a command takes in.
+fn webhooks_of(command: &Command) -> usize {
+    match command {
+        Command::Intake(_) => 1,
+        Command::IntakeAll(intakes) => intakes.len(),
+        _ => 0,
+    }
+}
+
 #[derive(Default)]
 struct State {
     intakes: VecDeque<Waiting>,
+    /// Webhooks in `intakes`, which may come many at a time.
+    webhooks: usize,
     others: VecDeque<Waiting>,
     /// What browsers say: behind everything else.
     leads: VecDeque<Waiting>,
@@ -75,9 +86,12 @@ impl Queue {
     /// Puts a command in, or answers at once why not.
     pub(super) fn push(&self, command: Command, done: Done) {
         let mut state = self.lock();
+        let webhooks = webhooks_of(&command);
+        // Many in one request find room in an empty queue, however many they are: they would never find more.
+        let has_room = state.webhooks == 0 || state.webhooks + webhooks <= self.most_intakes;
         let refusal = match (&state.closed, &command) {
             (Some(reason), _) => Some(reason.clone()),
-            (None, Command::Intake(_)) if state.intakes.len() >= self.most_intakes => Some(Unavailable::Overloaded),
+            (None, Command::Intake(_) | Command::IntakeAll(_)) if !has_room => Some(Unavailable::Overloaded),
             (None, Command::KeepRefused(..)) if state.refused >= MOST_REFUSED => Some(Unavailable::Overloaded),
             (None, Command::Lead(_)) if state.leads.len() >= MOST_LEADS => Some(Unavailable::Overloaded),
             (None, _) => None,
@@ -89,8 +103,9 @@ impl Queue {
         }
         let waiting = Waiting { command, done };
         state.refused += usize::from(waiting.is_refused());
+        state.webhooks += webhooks;
         let queue = match waiting.command {
-            Command::Intake(_) => &mut state.intakes,
+            Command::Intake(_) | Command::IntakeAll(_) => &mut state.intakes,
             Command::Lead(_) => &mut state.leads,
             _ => &mut state.others,
         };
@@ -104,14 +119,14 @@ impl Queue {
         let state = self.lock();
         match &state.closed {
             Some(reason) => Err(reason.clone()),
-            None if state.intakes.len() >= self.most_intakes => Err(Unavailable::Overloaded),
+            None if state.webhooks >= self.most_intakes => Err(Unavailable::Overloaded),
             None => Ok(()),
         }
     }
 
     /// How many webhooks wait to be written.
     pub(super) fn webhooks(&self) -> usize {
-        self.lock().intakes.len()
+        self.lock().webhooks
     }
 
     /// Takes up to about `most` commands, webhooks and others in turn, what browsers say last; waits for the first. Empty when closed and drained, or when
@@ -128,6 +143,7 @@ impl Queue {
         batch.extend(state.others.drain(..others));
         let leads = state.leads.len().min(most.saturating_sub(batch.len()).max(SOME_LEADS));
         batch.extend(state.leads.drain(..leads));
+        state.webhooks -= batch.iter().map(|waiting| webhooks_of(&waiting.command)).sum::<usize>();
         state.refused -= batch.iter().filter(|waiting| waiting.is_refused()).count();
         batch
     }
@@ -142,6 +158,7 @@ impl Queue {
         let mut dropped = Vec::new();
         if failed {
             dropped.extend(state.intakes.drain(..));
+            state.webhooks = 0;
             dropped.extend(state.others.drain(..));
             dropped.extend(state.leads.drain(..));
         }
@@ -156,5 +173,51 @@ impl Queue {
     pub(super) fn is_finished(&self) -> bool {
         let state = self.lock();
         state.closed.is_some() && state.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::ledger::intake::Intake;
+    use crate::model::envelope::Envelope;
+    use crate::model::time::Timestamp;
+
+    fn intake() -> Intake {
+        Intake {
+            source: "shop".into(),
+            interpreted: None,
+            mark: "m".into(),
+            mark_lives: None,
+            provider_id: "p".into(),
+            received_at: Timestamp::EPOCH,
+            envelope: Envelope::default(),
+            body_bytes: 0,
+            packed_body: Vec::new(),
+        }
+    }
+
+    /// Whether a command is let in.
+    fn push(queue: &Queue, command: Command) -> bool {
+        let (sender, refused) = channel();
+        queue.push(command, Box::new(move |reply| sender.send(reply).unwrap()));
+        refused.try_recv().is_err()
+    }
+
+    #[test]
+    fn many_webhooks_in_one_request_take_the_room_of_as_many() {
+        let queue = Queue::new(10);
+        let several = |number| Command::IntakeAll((0..number).map(|_| intake()).collect());
+        assert!(push(&queue, several(8)) && queue.has_room().is_ok());
+        assert_eq!(queue.webhooks(), 8);
+        assert!(!push(&queue, several(3)), "eleven are too many");
+        assert!(push(&queue, several(1)) && push(&queue, Command::Intake(Box::new(intake()))));
+        assert!(!push(&queue, Command::Intake(Box::new(intake()))) && queue.has_room().is_err());
+        assert!(push(&queue, Command::Touch), "what else there is to do has its own room");
+        assert_eq!(queue.take(100, Duration::ZERO).len(), 4);
+        assert_eq!(queue.webhooks(), 0);
+        assert!(push(&queue, several(11)), "a request of more than there is ever room for is taken by an empty queue");
     }
 }
