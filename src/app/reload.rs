@@ -52,23 +52,25 @@ impl App {
         if let Some((what, _)) = only_at_start.iter().find(|(_, changed)| *changed) {
             return Err(ReloadError::NeedsRestart(what));
         }
-        if let Some(certificate) = &self.certificate {
-            certificate.reload()?;
-        }
-        for what in waits_for_a_restart(&current, &fresh) {
-            tracing::warn!(what, "changed, and takes effect with the next restart");
-        }
         let names: Vec<String> = fresh.destinations.iter().map(|destination| destination.name.clone()).collect();
         let ids = self.store.name_destinations(&names)?;
         let rules = rules(&fresh, &ids);
         let lanes = lanes(&fresh, &rules, &self.trust, &self.surroundings.clock);
+        let prepared = Engine::prepare(&self.surroundings, lanes)?;
+        if let Some(certificate) = &self.certificate {
+            certificate.reload()?;
+        }
 
+        // From here on nothing can fail any more, so that the old is kept whole or replaced whole.
+        for what in waits_for_a_restart(&current, &fresh) {
+            tracing::warn!(what, "changed, and takes effect with the next restart");
+        }
         let before = self.news.engine.write().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(engine) = before {
+        if let Some(engine) = &before {
             engine.stop();
         }
         self.writer.set_rules(rules);
-        let engine = Engine::start(&self.surroundings, lanes)?;
+        let engine = prepared.go(before.as_deref());
         let changed = ids.iter().zip(&fresh.destinations).filter(|(_, fresh)| {
             let before = current.destinations.iter().find(|before| before.name == fresh.name);
             before.is_some_and(|before| before.settings != fresh.settings || differ(&before.delivery, &fresh.delivery))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -82,6 +82,14 @@ impl Engine {
     /// # Errors
     /// When a destination's standing can't be read or a thread can't be started; then none is left running.
     pub fn start(surroundings: &Surroundings, destinations: Vec<Destination>) -> Result<Self, EngineError> {
+        Ok(Self::prepare(surroundings, destinations)?.go(None))
+    }
+
+    /// Does all of starting that can fail. Nothing is sent before [`Prepared::go`].
+    ///
+    /// # Errors
+    /// When a destination's standing can't be read or a thread can't be started; then none is left running.
+    pub fn prepare(surroundings: &Surroundings, destinations: Vec<Destination>) -> Result<Prepared, EngineError> {
         let stopping = Arc::new(AtomicBool::new(false));
         let snapshot = surroundings.reader.snapshot()?;
         let mut lanes = Vec::with_capacity(destinations.len());
@@ -96,29 +104,35 @@ impl Engine {
             turns: Arc::default(),
             threads: Mutex::new(Vec::new()),
         };
-        if let Err(error) = engine.start_threads() {
-            engine.stop();
-            return Err(error.into());
-        }
-        for lane in &engine.lanes {
-            standing::report_what_lasts(lane);
-        }
-        Ok(engine)
+        let prepared = Prepared { engine: Some(engine), signal: Arc::default() };
+        prepared.start_threads()?;
+        Ok(prepared)
     }
 
-    fn start_threads(&self) -> Result<(), std::io::Error> {
+    fn start_threads(&self, signal: &Arc<Signal>) -> Result<(), std::io::Error> {
         for lane in &self.lanes {
             for number in 0..lane.destination.concurrency.max(1) {
                 let works_for = Arc::clone(lane);
-                self.start_thread(format!("deliver {}-{number}", lane.rules().name), move || worker::run(&works_for))?;
+                let name = format!("deliver {}-{number}", lane.rules().name);
+                self.start_thread(name, signal, move || worker::run(&works_for))?;
             }
         }
         let (watched, flag, turns) = (self.lanes.clone(), Arc::clone(&self.stopping), Arc::clone(&self.turns));
-        self.start_thread("deliver expire".into(), move || expire::run(&watched, &flag, &turns))
+        self.start_thread("deliver expire".into(), signal, move || expire::run(&watched, &flag, &turns))
     }
 
-    fn start_thread(&self, name: String, work: impl FnOnce() + Send + 'static) -> Result<(), std::io::Error> {
-        let thread = std::thread::Builder::new().name(name).spawn(work)?;
+    fn start_thread(
+        &self,
+        name: String,
+        signal: &Arc<Signal>,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Result<(), std::io::Error> {
+        let signal = Arc::clone(signal);
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            if signal.is_go() {
+                work();
+            }
+        })?;
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         Ok(())
     }
@@ -194,6 +208,65 @@ impl Engine {
     #[cfg(test)]
     pub(super) fn is_idle_at(&self, now: crate::model::time::Timestamp) -> bool {
         self.lanes.iter().all(|lane| lane.is_idle_at(now))
+    }
+}
+
+/// An engine that has all it needs and waits for the word. Dropped it ends without having sent anything.
+pub struct Prepared {
+    engine: Option<Engine>,
+    signal: Arc<Signal>,
+}
+
+impl Prepared {
+    fn start_threads(&self) -> Result<(), std::io::Error> {
+        self.engine.as_ref().map_or(Ok(()), |engine| engine.start_threads(&self.signal))
+    }
+
+    /// Lets it deliver. The engine that delivered `before` must have been stopped: what it knew last of its destinations holds on.
+    pub fn go(mut self, before: Option<&Engine>) -> Engine {
+        // It is taken out nowhere else but where `self` is dropped.
+        #[allow(clippy::expect_used)]
+        let engine = self.engine.take().expect("a prepared engine");
+        for lane in &engine.lanes {
+            if let Some(standing) = before.and_then(|before| before.standing(lane.rules().id)) {
+                lane.take_over(standing);
+            }
+        }
+        self.signal.give(true);
+        for lane in &engine.lanes {
+            standing::report_what_lasts(lane);
+        }
+        engine
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            self.signal.give(false);
+            engine.stop();
+        }
+    }
+}
+
+/// Whether threads that wait may begin.
+#[derive(Default)]
+struct Signal {
+    word: Mutex<Option<bool>>,
+    given: Condvar,
+}
+
+impl Signal {
+    fn give(&self, word: bool) {
+        *self.word.lock().unwrap_or_else(PoisonError::into_inner) = Some(word);
+        self.given.notify_all();
+    }
+
+    /// Waits for the word.
+    fn is_go(&self) -> bool {
+        let word = self.word.lock().unwrap_or_else(PoisonError::into_inner);
+        let word = self.given.wait_while(word, |word| word.is_none()).unwrap_or_else(PoisonError::into_inner);
+        *word == Some(true)
     }
 }
 

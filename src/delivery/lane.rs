@@ -184,6 +184,11 @@ impl Lane {
         self.changed.notify_all();
     }
 
+    /// Goes on where another lane of the same destination stopped.
+    pub(super) fn take_over(&self, standing: Standing) {
+        self.state().standing = standing;
+    }
+
     /// A person changed it. It is kept once more, since a change of the lane's own may have been on its way to the disk.
     pub(super) fn replace_standing(&self, standing: Standing) {
         let mut state = self.state();

@@ -123,3 +123,36 @@ fn what_was_sent_just_before_is_not_sent_again_just_after() {
         assert_eq!((sent.len(), told.len()), (120, 120));
     }
 }
+
+#[test]
+fn an_engine_that_was_made_ready_in_vain_sends_nothing_and_stops_nobody() {
+    let mut world = World::of_events();
+    let old = world.client(0).clone();
+    let prepared = world.prepare();
+    let new = world.client(0).clone();
+    let first = world.sale_to("ada");
+    world.settle();
+    drop(prepared);
+    let second = world.sale_to("bob");
+    world.settle();
+    assert_eq!((world.state(first, 0).as_str(), world.state(second, 0).as_str()), ("delivered", "delivered"));
+    assert_eq!((old.count(), new.count()), (2, 0));
+}
+
+#[test]
+fn an_engine_takes_over_what_the_one_before_it_knew() {
+    let mut world = World::of_events();
+    let old = world.client(0).clone();
+    old.always(status_only(401));
+    let prepared = world.prepare();
+    let new = world.client(0).clone();
+    let sale = world.sale_to("ada");
+    world.settle();
+    let id = world.id(0);
+    assert!(world.engine().standing(id).unwrap().held.is_some(), "held after the other was made ready");
+    world.hand_over(prepared);
+    assert!(world.engine().standing(id).unwrap().held.is_some(), "and still held");
+    new.always(status_only(204));
+    world.pass(3600);
+    assert_eq!((world.state(sale, 0).as_str(), old.count()), ("delivered", 1));
+}

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::fakes::{Fake, Scripted};
 use crate::alerts::sender::{AlertThreads, Channel};
 use crate::config::{Alert, Alerting};
-use crate::delivery::engine::{self, Engine, Gate, Surroundings};
+use crate::delivery::engine::{self, Engine, Gate, Prepared, Surroundings};
 use crate::destinations::Destination;
 use crate::destinations::consent::Choice;
 use crate::ledger::books::Books;
@@ -153,6 +153,7 @@ struct Running {
     writer_thread: JoinHandle<()>,
     listens: Arc<Listens>,
     engine: Arc<Engine>,
+    surroundings: Surroundings,
     alerts: AlertThreads,
 }
 
@@ -286,20 +287,41 @@ impl World {
             gate: self.door.clone(),
             alerts: alerts.alerts(),
         };
-        let lanes = self.specs.iter().zip(rules.destinations).map(|(spec, rules)| {
-            spec.client.revive();
-            engine::Destination {
-                rules,
-                client: spec.client.clone(),
-                timeout: Duration::from_secs(15),
-                rate_limit: spec.rate_limit,
-                concurrency: spec.concurrency,
-            }
-        });
-        let engine = Arc::new(Engine::start(&surroundings, lanes.collect()).unwrap());
+        self.specs.iter().for_each(|spec| spec.client.revive());
+        let engine = Arc::new(Engine::start(&surroundings, self.lanes(&rules)).unwrap());
         *listens.engine.write().unwrap() = Some(Arc::clone(&engine));
         engine.wake_all();
-        self.running = Some(Running { store: opened.store, writer, writer_thread, listens, engine, alerts });
+        self.running =
+            Some(Running { store: opened.store, writer, writer_thread, listens, engine, surroundings, alerts });
+    }
+
+    fn lanes(&self, rules: &Rules) -> Vec<engine::Destination> {
+        let lane = |(spec, rules): (&Spec, &DestinationRules)| engine::Destination {
+            rules: rules.clone(),
+            client: spec.client.clone(),
+            timeout: Duration::from_secs(15),
+            rate_limit: spec.rate_limit,
+            concurrency: spec.concurrency,
+        };
+        self.specs.iter().zip(&rules.destinations).map(lane).collect()
+    }
+
+    /// Makes another engine ready for the same destinations, with clients of its own.
+    pub fn prepare(&mut self) -> Prepared {
+        for spec in &mut self.specs {
+            spec.client = Scripted::new(&self.clock);
+        }
+        let running = self.run();
+        Engine::prepare(&running.surroundings, self.lanes(&running.writer.rules())).unwrap()
+    }
+
+    /// Lets it take over from the one that is running, as a reload does.
+    pub fn hand_over(&mut self, prepared: Prepared) {
+        let running = self.running.as_mut().unwrap();
+        running.engine.stop();
+        running.engine = Arc::new(prepared.go(Some(&running.engine)));
+        *running.listens.engine.write().unwrap() = Some(Arc::clone(&running.engine));
+        running.engine.wake_all();
     }
 
     fn channel(&self) -> Channel {
