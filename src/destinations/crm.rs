@@ -10,7 +10,8 @@ use crate::model::contact::Contact;
 use crate::model::identity::IdentityKind;
 use crate::model::money::Currency;
 
-/// What a CRM gets: every business event, since each says something of its contact.
+/// What a CRM gets: every business event, since each says something of its contact. The last is the one that only contact
+/// destinations are told.
 pub const EVENTS: &[EventKind] = &[
     EventKind::Purchase,
     EventKind::PaymentFailed,
@@ -24,13 +25,19 @@ pub const EVENTS: &[EventKind] = &[
     EventKind::SubscriptionEnded,
     EventKind::TrialStarted,
     EventKind::Lead,
-    EventKind::ContactChanged,
     EventKind::BookingMade,
     EventKind::BookingChanged,
     EventKind::BookingCancelled,
     EventKind::BookingAttended,
     EventKind::BookingMissed,
+    EventKind::ContactChanged,
 ];
+
+/// All of these but that one: what happens to a business by itself.
+pub const HAPPENINGS: &[EventKind] = match EVENTS.split_last() {
+    Some((_contact_changed, happenings)) => happenings,
+    None => EVENTS,
+};
 
 /// What is noted where the CRM has somebody whom we know only by what was written into a form. Anybody can have written it, so
 /// that it changes nobody's record.

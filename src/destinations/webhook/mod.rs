@@ -3,6 +3,7 @@
 //! The message's id is the same in every attempt and after every retry by a person, so that the receiver knows a repeat by it,
 //! and a request that may have arrived is simply sent again.
 
+use super::crm::HAPPENINGS;
 use super::{Admission, Destination, Exchange, Finished, HttpRequest, Job, Method, Step, Style, status};
 use crate::model::business_event::{BusinessEvent, EventKind};
 use crate::model::contact::Contact;
@@ -126,27 +127,8 @@ impl Destination for Webhook {
         Style::Event
     }
 
-    /// Every named kind but `contact_changed`, which only contact destinations are told.
     fn default_events(&self) -> &'static [EventKind] {
-        &[
-            EventKind::Purchase,
-            EventKind::PaymentFailed,
-            EventKind::Refund,
-            EventKind::RefundFailed,
-            EventKind::DisputeLost,
-            EventKind::DisputeReversed,
-            EventKind::Renewal,
-            EventKind::SubscriptionStarted,
-            EventKind::SubscriptionChanged,
-            EventKind::SubscriptionEnded,
-            EventKind::TrialStarted,
-            EventKind::Lead,
-            EventKind::BookingMade,
-            EventKind::BookingChanged,
-            EventKind::BookingCancelled,
-            EventKind::BookingAttended,
-            EventKind::BookingMissed,
-        ]
+        HAPPENINGS
     }
 
     fn admit(&self, _event: &BusinessEvent, _contact: Option<&Contact>) -> Admission {
