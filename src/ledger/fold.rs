@@ -17,7 +17,10 @@ const MOST_ATTEMPTS: usize = 100;
 /// Changes of one subscription that are told apart, the newest: seats may be counted anew every hour for years.
 const MOST_CHANGES: usize = 100;
 
-/// Words about one appointment that are kept, the newest: nobody moves one a hundred times.
+/// Words about one appointment that are kept, the newest: nobody moves one a hundred times, but a calendar may repeat itself. With
+/// more its newest state is still told rightly; of more than so many true changes the later ones get the numbers of earlier
+/// ones, and are not told. Which words are kept does not depend on the order in which they came, and money does not depend on
+/// them at all.
 const MOST_WORDS: usize = 100;
 
 /// Things that happened to one object that are told apart.
@@ -188,6 +191,12 @@ pub(super) fn join_bookings(mine: &mut BookingState, theirs: BookingState) {
         }
     }
     mine.told.drain(..mine.told.len().saturating_sub(MOST_WORDS));
+}
+
+/// Whether an appointment may have had more words than are kept, so that what one of them told of may be told of no longer.
+pub(super) fn lacks_words<'s>(objects: impl IntoIterator<Item = &'s ObjectState>) -> bool {
+    let words = objects.into_iter().filter_map(|state| state.booking.as_ref()).map(|booking| booking.told.len());
+    words.sum::<usize>() >= MOST_WORDS
 }
 
 /// Of one kind the earliest counts; of two at the same time the smaller value.

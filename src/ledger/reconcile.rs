@@ -5,6 +5,7 @@ use super::books::BooksResult;
 use super::contacts;
 use super::count::object_key;
 use super::derive::{Circumstances, Derived, Draft, Partner, derive, objects};
+use super::fold;
 use super::join::{retire, told_contact_destinations};
 use super::likeness::{self, OtherHalf};
 use super::occasion::{Occasion, Wait};
@@ -18,6 +19,9 @@ use crate::model::group::Group;
 use crate::model::id::{BusinessEventId, DestinationId, GroupId};
 use crate::model::statement::ObjectKind;
 use crate::model::time::Timestamp;
+
+/// Business events that a group remembers besides those that its objects tell of now.
+const MOST_KEPT: usize = 100;
 
 /// A draft with the business event that tells of it.
 struct Matched {
@@ -180,6 +184,7 @@ fn match_events(
         *id = draft.also.iter().find_map(&mut take);
     }
     let mut kept = Vec::new();
+    let lacks_words = fold::lacks_words(&workspace.exact_group(group)?.objects);
     for (subject, id) in known {
         match other {
             Some(other) if subject == Subject::Sale && !other.leads => {
@@ -187,9 +192,18 @@ fn match_events(
                     kept.push((subject, id));
                 }
             }
-            _ => release::withdraw(workspace, id)?,
+            _ => {
+                release::withdraw(workspace, id)?;
+                // The word that told of it may be one that is kept no longer: it is remembered, lest it be told twice.
+                let is_told = workspace.business_event(id)?.deliveries.iter().any(was_told);
+                if lacks_words && is_told && matches!(subject, Subject::Other(_)) {
+                    kept.push((subject, id));
+                }
+            }
         }
     }
+    kept.sort_by_key(|(_, id)| *id);
+    kept.drain(..kept.len().saturating_sub(MOST_KEPT));
     let mut matched = Vec::with_capacity(drafts.len());
     for (draft, id) in drafts.into_iter().zip(ids) {
         let (id, fresh) = match id {

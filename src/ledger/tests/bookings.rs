@@ -1,5 +1,6 @@
 //! Appointments, leads and what else happens once: the same books in every order of arrival, and each thing told once.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -8,11 +9,14 @@ use proptest::sample::select;
 use super::destinations::{ANALYTICS, CRM, everybody, nobody};
 use super::house::House;
 use super::people::in_every_order;
-use super::stripe::{Event, eur, second_of};
+use super::stripe::{Event, eur, second_of, session};
 use super::subscriptions::{customer, happened, only_person, said};
 use super::view::view;
+use crate::ledger::fold::{self, unheard};
 use crate::model::booking::{BookingStatus, BookingStep};
-use crate::model::business_event::EventKind;
+use crate::model::business_event::{BusinessEvent, EventKind};
+use crate::model::delivery::{Delivery, State};
+use crate::model::money::Sums;
 use crate::model::statement::{Claim, Happening, ObjectKind, ObjectRef};
 use BookingStatus::{Attended, Booked, Cancelled, Missed, Removed};
 
@@ -195,4 +199,67 @@ proptest! {
         }
         prop_assert_eq!(view(&straight.books), view(&shuffled.books));
     }
+}
+
+/// Words about one appointment beyond what is kept of it.
+fn many(words: i64, status: fn(i64) -> BookingStatus) -> Vec<Event> {
+    (0..words).map(|second| booking("ap_1", second, status(second), 90_000)).collect()
+}
+
+#[test]
+fn a_calendar_that_repeats_itself_a_hundred_times_still_tells_what_comes_then() {
+    let mut house = House::new(everybody());
+    for event in many(150, |_| Booked) {
+        house.take(&event);
+    }
+    house.take(&booking("ap_1", 91_000, Attended, 90_000));
+    assert_eq!(happened(&house), ["booking_made", "booking_attended"]);
+    let made = house.only(&EventKind::BookingMade);
+    assert_eq!((made.occurred_at, made.key.as_str()), (second_of(0), "stripe/-/live/ap_1/made"), "by when it was made");
+    house.check();
+}
+
+#[test]
+fn of_more_changes_than_are_kept_none_is_told_twice_and_money_stays_as_it_is() {
+    let called_off_and_back = |second: i64| if second % 2 == 0 { Booked } else { Cancelled };
+    let told = |words: i64| {
+        let mut rules = everybody();
+        let wanted = [EventKind::BookingMade, EventKind::BookingChanged, EventKind::BookingCancelled];
+        rules.destinations.iter_mut().for_each(|destination| destination.kinds.extend(wanted.clone()));
+        let mut house = House::new(rules);
+        house
+            .take(&session("cs_1", eur(9900), Some("pi_1")).email("jane@example.com").browser("1.2").customer("con_1"));
+        for event in many(words, called_off_and_back) {
+            house.take(&event);
+            house.seconds(61);
+            house.deliver();
+        }
+        house.check();
+        assert_eq!(only_person(&house).totals, Sums::from_amounts([eur(9900)]), "{words}");
+        let is_told = |delivery: &Delivery| matches!(delivery.state, State::Delivered { .. });
+        let was_told = |event: &&BusinessEvent| event.key.contains("ap_1") && event.deliveries.iter().any(is_told);
+        let keys: Vec<&String> = house.books.events.values().filter(was_told).map(|event| &event.key).collect();
+        assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "{words}: {keys:?}");
+        keys.len()
+    };
+    // Made, and each of the words after the first.
+    assert_eq!((told(100), told(101)), (100, 101));
+    // From then on each word that comes takes the number of one that fell out.
+    assert_eq!((told(102), told(103), told(150)), (101, 101, 101));
+}
+
+#[test]
+fn the_words_that_are_kept_are_the_same_in_every_order() {
+    let events = many(130, |second| if second % 3 == 0 { Cancelled } else { Booked });
+    let fold = |events: &mut dyn Iterator<Item = &Event>| {
+        let mut state = unheard(ObjectRef::new(ObjectKind::Booking, "ap_1"));
+        events.for_each(|event| fold::fold(&mut state, &event.statement, &event.id));
+        state
+    };
+    let forth = fold(&mut events.iter());
+    assert_eq!(forth.booking.as_ref().unwrap().told.len(), 100);
+    assert_eq!(fold(&mut events.iter().rev()).booking, forth.booking);
+    let mut joined = fold(&mut events.iter().skip(1).step_by(2));
+    fold::join(&mut joined, fold(&mut events.iter().step_by(2)));
+    assert_eq!(joined.booking, forth.booking);
 }
