@@ -159,7 +159,7 @@ pub(super) fn fresh_token() -> Result<Secret, Failure> {
     let mut bytes = [0_u8; 24];
     getrandom::fill(&mut bytes)
         .map_err(|error| Failure::Failed(format!("the system gives no random numbers: {error}")))?;
-    Ok(Secret::new(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+    Ok(Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
 }
 
 fn mailerlite(person: &Person) -> Result<MailerLite, Failure> {
