@@ -19,6 +19,8 @@ pub struct Contact {
     pub merged_into: Option<ContactId>,
     /// Everything that recognises the person, in order.
     pub identities: Vec<Identity>,
+    /// Lead ids and phones that the person claims and others claim too, in order: they recognise nobody.
+    pub shared: Vec<Identity>,
     /// Name, address and phone as said last.
     pub person: Person,
     /// When each of them was said, by the provider's time: an older statement never overwrites a newer.
@@ -175,6 +177,7 @@ impl Contact {
             mode,
             merged_into: None,
             identities: Vec::new(),
+            shared: Vec::new(),
             person: Person::default(),
             person_said_at: PersonTimes::default(),
             pricing_tier: None,

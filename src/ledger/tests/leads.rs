@@ -4,8 +4,7 @@ use proptest::prelude::*;
 
 use super::destinations::{ANALYTICS, CRM, MAIL, everybody, nobody};
 use super::house::House;
-use super::people::in_every_order;
-use super::stripe::{Event, bill, charge, eur, intent, key, session};
+use super::stripe::{Event, bill, charge, eur, key, session};
 use crate::model::attribution::{Consent, ConsentSource};
 use crate::model::business_event::{BusinessEvent, EventKind, Mark};
 use crate::model::contact::Contact;
@@ -323,58 +322,16 @@ fn leads_take_no_more_than_their_room() {
 #[derive(Clone, Debug)]
 struct Named {
     email: Option<u8>,
-    customer: Option<u8>,
-    user: Option<u8>,
     lead: Option<u8>,
 }
 
 fn named() -> impl Strategy<Value = Named> {
     let few = || prop::option::weighted(0.4, 0_u8..3);
-    (few(), few(), few(), few()).prop_map(|(email, customer, user, lead)| Named { email, customer, user, lead })
+    (few(), few()).prop_map(|(email, lead)| Named { email, lead })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
-
-    /// Whoever is joined, is joined in every order. Without lead ids and phones: whose one is that several people share of whom some
-    /// prove to be one later, may depend on the order.
-    #[test]
-    fn the_merge_does_not_depend_on_the_order(buyers in prop::collection::vec(named(), 2..6)) {
-        let events: Vec<Event> = buyers
-            .iter()
-            .enumerate()
-            .map(|(number, buyer)| {
-                let mut event = intent(&format!("pi_{number}"), eur(100 << number), &format!("ch_{number}")).at(number as i64);
-                if let Some(email) = buyer.email { event = event.email(&format!("a{email}@example.com")); }
-                if let Some(customer) = buyer.customer { event = event.customer(&format!("cus_{customer}")); }
-                if let Some(user) = buyer.user { event = event.tags(|tags| tags.user_id = Some(format!("u{user}"))); }
-                event
-            })
-            .collect();
-        let house = in_every_order(&events);
-        // The components over what joins, worked out the slow way.
-        let named = |buyer: &Named| buyer.email.is_some() || buyer.customer.is_some() || buyer.user.is_some();
-        let mut part: Vec<usize> = (0..buyers.len()).collect();
-        for _ in 0..buyers.len() {
-            for (a, one) in buyers.iter().enumerate() {
-                for (b, other) in buyers.iter().enumerate() {
-                    let same = |x: Option<u8>, y: Option<u8>| x.is_some() && x == y;
-                    if same(one.email, other.email) || same(one.customer, other.customer) || same(one.user, other.user) {
-                        let least = part[a].min(part[b]);
-                        (part[a], part[b]) = (least, least);
-                    }
-                }
-            }
-        }
-        for (a, one) in buyers.iter().enumerate() {
-            for (b, other) in buyers.iter().enumerate() {
-                if named(one) && named(other) {
-                    let together = buyer_of(&house, &format!("pi_{a}")).id == buyer_of(&house, &format!("pi_{b}")).id;
-                    prop_assert_eq!(together, part[a] == part[b], "{:?} and {:?}", one, other);
-                }
-            }
-        }
-    }
 
     /// However browsers and payments mix, who trusted senders say is who is there, and no form changes a name or an address.
     #[test]

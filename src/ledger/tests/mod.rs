@@ -2,6 +2,7 @@
 
 mod bookings;
 mod books;
+mod claims;
 mod connected;
 mod counting;
 mod customers;

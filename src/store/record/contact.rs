@@ -34,6 +34,8 @@ struct ContactV1<'a> {
     #[serde(borrow)]
     identities: Vec<IdentityV1<'a>>,
     #[serde(borrow)]
+    shared: Vec<IdentityV1<'a>>,
+    #[serde(borrow)]
     person: Option<PersonV1<'a>>,
     /// Address, phone, name.
     person_said_at: [i64; 3],
@@ -101,6 +103,7 @@ pub fn encode(contact: &Contact) -> Vec<u8> {
         mode: contact.mode.code(),
         merged_into: contact.merged_into.map(|contact| contact.0),
         identities: contact.identities.iter().map(IdentityV1::of).collect(),
+        shared: contact.shared.iter().map(IdentityV1::of).collect(),
         person: PersonV1::of(&contact.person),
         person_said_at: [
             contact.person_said_at.email.millis(),
@@ -144,6 +147,7 @@ pub fn decode(id: ContactId, bytes: &[u8]) -> Result<Contact, RecordError> {
             mode: Mode::from_code(v1.mode)?,
             merged_into: v1.merged_into.map(ContactId),
             identities: v1.identities.into_iter().map(IdentityV1::read).collect::<Result<_, _>>()?,
+            shared: v1.shared.into_iter().map(IdentityV1::read).collect::<Result<_, _>>()?,
             person: PersonV1::read(v1.person),
             person_said_at: {
                 let [email, phone, name] = v1.person_said_at.map(Timestamp::from_millis);

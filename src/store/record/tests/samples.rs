@@ -220,6 +220,7 @@ pub(super) fn full_group() -> Group {
                 attribution: attribution(),
                 consent: CONSENT,
             },
+            also_named: vec![(IdentityKind::Lead, "l0".into())],
         }],
         contact: Some(ContactId(3)),
         counted: true,
@@ -276,6 +277,7 @@ pub(super) fn bare_group() -> Group {
             details: Details::default(),
             person: Person::default(),
             tags: Tags::default(),
+            also_named: Vec::new(),
         }],
         ..Group::new(GroupId(2), plain_scope())
     }
@@ -387,6 +389,7 @@ pub(super) fn full_contact() -> Contact {
         mode: Mode::Test,
         merged_into: Some(ContactId(2)),
         identities: vec![Identity { mode: Mode::Test, kind: IdentityKind::Phone, value: "+49301234567".into() }],
+        shared: vec![Identity { mode: Mode::Test, kind: IdentityKind::Lead, value: "l9".into() }],
         person: person(),
         person_said_at: PersonTimes { email: at(1), phone: at(2), name: at(3) },
         pricing_tier: some("p"),

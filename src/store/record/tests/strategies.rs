@@ -266,13 +266,14 @@ fn object_state() -> BoxedStrategy<ObjectState> {
     let named = (object_ref(), at(), at(), text(), vec(object_ref(), 0..3), maybe(), maybe());
     let told =
         (of(paid()), vec(failed_attempt, 0..3), of(refund), of(dispute), of(life()), details(), person(), tags());
-    let more = (of(booking()), vec(happening(), 0..3));
+    let claim = (select(vec![IdentityKind::Lead, IdentityKind::Phone]), text());
+    let more = (of(booking()), vec(happening(), 0..3), vec(claim, 0..3));
     (named, told, more)
         .prop_map(
             |(
                 (object, said_at, heard_at, said_by, links, customer, subscription),
                 (paid, failed_attempts, refund, dispute, life, details, person, tags),
-                (booking, happened),
+                (booking, happened, also_named),
             )| ObjectState {
                 object,
                 said_at,
@@ -291,6 +292,7 @@ fn object_state() -> BoxedStrategy<ObjectState> {
                 details,
                 person,
                 tags,
+                also_named,
             },
         )
         .boxed()
@@ -495,15 +497,17 @@ pub(super) fn business_event() -> BoxedStrategy<BusinessEvent> {
 pub(super) fn contact() -> BoxedStrategy<Contact> {
     let kinds =
         [IdentityKind::Email, IdentityKind::Customer, IdentityKind::User, IdentityKind::Lead, IdentityKind::Phone];
-    let identity =
-        (mode(), select(kinds.to_vec()), text()).prop_map(|(mode, kind, value)| Identity { mode, kind, value });
+    let identities = || {
+        let identity = (mode(), select(kinds.to_vec()), text());
+        vec(identity.prop_map(|(mode, kind, value)| Identity { mode, kind, value }), 0..3)
+    };
     let touches = (attribution(), of(attribution())).prop_map(|(first, last)| (first.clone(), last.unwrap_or(first)));
     let last_sale = (at(), text(), money()).prop_map(|(at, transaction_id, amount)| LastSale {
         at,
         transaction_id,
         amount: SaleAmount(amount),
     });
-    let who = (any::<u64>(), mode(), of(any::<u64>()), vec(identity, 0..3), person());
+    let who = (any::<u64>(), mode(), of(any::<u64>()), [identities(), identities()], person());
     let source = select(vec![ConsentSource::Sender, ConsentSource::Browser]);
     let of_leads = (source, any::<bool>(), any::<bool>());
     let said = ([maybe(), maybe()], touches, consent(), [at(), at(), at(), at(), at(), at(), at()], of_leads);
@@ -519,7 +523,7 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
     let bought = (vec(money(), 0..3), any::<[u32; 4]>(), of(at()), of(last_sale), subscriptions, of(at()));
     (who, said, bought)
         .prop_map(|(who, said, bought)| {
-            let (id, mode, merged_into, identities, person) = who;
+            let (id, mode, merged_into, [identities, shared], person) = who;
             let (
                 [pricing_tier, payment_method_type],
                 touches,
@@ -534,6 +538,7 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
                 mode,
                 merged_into: merged_into.map(ContactId),
                 identities,
+                shared,
                 person,
                 person_said_at: PersonTimes { email, phone, name },
                 pricing_tier,
