@@ -258,6 +258,8 @@ fn learn_anew(workspace: &mut Workspace<'_>, nameless: ContactId) -> BooksResult
         consent: empty.consent,
         consent_said_at: empty.consent_said_at,
         consent_said_by: empty.consent_said_by,
+        consent_overruled: empty.consent_overruled,
+        consent_overruled_at: empty.consent_overruled_at,
         lent_touches: empty.lent_touches,
         lead_since: empty.lead_since,
         ..record.clone()

@@ -4,6 +4,7 @@ mod bookings;
 mod books;
 mod claims;
 mod connected;
+mod consent;
 mod counting;
 mod customers;
 mod decisions;

@@ -400,6 +400,8 @@ pub(super) fn full_contact() -> Contact {
         consent: CONSENT,
         consent_said_at: ConsentTimes { analytics: at(5), ads: at(6), email: at(7) },
         consent_said_by: ConsentSources { ads: ConsentSource::Browser, ..ConsentSources::default() },
+        consent_overruled: Consent { email: Some(true), ..Consent::default() },
+        consent_overruled_at: ConsentTimes { email: at(9), ..ConsentTimes::default() },
         unverified: true,
         lent_touches: true,
         erased: false,

@@ -509,7 +509,8 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
     });
     let who = (any::<u64>(), mode(), of(any::<u64>()), [identities(), identities()], person());
     let source = select(vec![ConsentSource::Sender, ConsentSource::Browser]);
-    let of_leads = (source, any::<bool>(), any::<bool>());
+    let overruled = (consent(), at());
+    let of_leads = (source, any::<bool>(), any::<bool>(), overruled);
     let said = ([maybe(), maybe()], touches, consent(), [at(), at(), at(), at(), at(), at(), at()], of_leads);
     let subscriptions = (any::<[u32; 2]>(), of(at()), of(at()), of(standing_of_subscription())).prop_map(
         |([running, ended], first_started_at, last_ended_at, newest)| Subscriptions {
@@ -529,7 +530,7 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
                 touches,
                 consent,
                 [email, phone, name, tier, analytics, ads, mail],
-                (source, unverified, lent_touches),
+                (source, unverified, lent_touches, (consent_overruled, overruled_at)),
             ) = said;
             let (totals, counts, customer_since, last_sale, subscriptions, lead_since) = bought;
             let [purchases, renewals, refunds, disputes_lost] = counts;
@@ -549,6 +550,8 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
                 consent,
                 consent_said_at: ConsentTimes { analytics, ads, email: mail },
                 consent_said_by: ConsentSources::all(source),
+                consent_overruled,
+                consent_overruled_at: ConsentTimes { ads: overruled_at, ..ConsentTimes::default() },
                 unverified,
                 lent_touches,
                 erased: false,
