@@ -61,7 +61,7 @@ pub(super) fn lift(workspace: &mut Workspace<'_>, group: GroupId) -> BooksResult
     let is_claimed = match workspace.holder(&claim)? {
         Some(Holder::Contact(holder)) => is_somebody(workspace, holder)?,
         Some(Holder::Shared) => true,
-        None => false,
+        Some(Holder::Lead(_)) | None => false,
     };
     if is_claimed {
         workspace.remove_claimant(&claim, Claimant::Sale(group));
@@ -84,7 +84,7 @@ pub(super) fn claim(
         return Ok(());
     }
     match workspace.holder(&claim)? {
-        None => hold(workspace, person, claim),
+        None | Some(Holder::Lead(_)) => hold(workspace, person, claim),
         Some(Holder::Shared) => share_with(workspace, person, claim),
         Some(Holder::Contact(other)) if other == person => hold(workspace, person, claim),
         Some(Holder::Contact(other)) if is_somebody(workspace, other)? => {
@@ -211,13 +211,13 @@ pub(super) fn place_anonymous(
     let holder = workspace.holder(&claim)?;
     let contact = match holder {
         Some(Holder::Contact(holder)) => holder,
-        Some(Holder::Shared) | None => match own.first() {
+        Some(Holder::Shared | Holder::Lead(_)) | None => match own.first() {
             Some(own) => *own,
             None => workspace.new_contact(occasion.scope.mode),
         },
     };
     let of_person = is_somebody(workspace, contact)?;
-    if holder.is_none() {
+    if matches!(holder, None | Some(Holder::Lead(_))) {
         hold(workspace, contact, claim.clone())?;
     } else if of_person || holder == Some(Holder::Shared) {
         workspace.add_claimant(&claim, Claimant::Sale(group));

@@ -106,12 +106,15 @@ fn forget_contact(
     if let Some(email) = contact.person.email.as_ref().filter(|email| !rules.is_shared(email)) {
         ours.push(Identity { mode: contact.mode, kind: IdentityKind::Email, value: email.as_str().to_owned() });
     }
+    if let (Some(phone), None, true) = (&contact.person.phone, &contact.person.email, contact.unverified) {
+        ours.push(Identity { mode: contact.mode, kind: IdentityKind::Phone, value: phone.as_str().to_owned() });
+    }
     ours.retain(|identity| !is_nameless(identity));
     ours.sort();
     ours.dedup();
     for identity in ours {
         let free = match workspace.holder(&identity)? {
-            Some(Holder::Contact(holder)) => holder == id,
+            Some(Holder::Contact(holder) | Holder::Lead(holder)) => holder == id,
             Some(Holder::Shared) => false,
             None => true,
         };

@@ -108,7 +108,7 @@ pub fn place(
     if !knows_person(workspace.exact_group(group)?) {
         return claims::place_anonymous(workspace, occasion, group, said, before);
     }
-    let contact = join_people(workspace, occasion, group, &joins, before)?;
+    let (contact, made_by_leads) = join_people(workspace, occasion, group, &joins, before)?;
     let mut new_emails = Vec::new();
     for identity in joins {
         if !holds(workspace, contact, &identity) && identity.kind == IdentityKind::Email {
@@ -126,21 +126,25 @@ pub fn place(
     if workspace.has_leads() {
         leads::lend_to(workspace, contact, &claims)?;
         for email in new_emails {
-            leads::take_over(workspace, occasion, contact, &email)?;
+            leads::lend_by_email(workspace, contact, &email)?;
         }
+    }
+    for made in made_by_leads {
+        leads::take_over(workspace, occasion, contact, made)?;
     }
     Ok(changed)
 }
 
-/// The one contact of everybody whom a group names.
+/// The one contact of everybody whom a group names; and those that leads alone made for an address that it names.
 fn join_people(
     workspace: &mut Workspace<'_>,
     occasion: &Occasion<'_>,
     group: GroupId,
     joins: &[Identity],
     before: &Before,
-) -> BooksResult<ContactId> {
+) -> BooksResult<(ContactId, Vec<ContactId>)> {
     let (mut people, mut strangers) = (Vec::with_capacity(2), Vec::new());
+    let mut made_by_leads = Vec::new();
     for (contact, named) in &before.parts {
         let contact = workspace.live_contact(*contact)?;
         if *named {
@@ -154,8 +158,10 @@ fn join_people(
         if people.iter().any(|contact| holds(workspace, *contact, identity)) {
             continue;
         }
-        if let Some(Holder::Contact(holder)) = workspace.holder(identity)? {
-            people.push(holder);
+        match workspace.holder(identity)? {
+            Some(Holder::Contact(holder)) => people.push(holder),
+            Some(Holder::Lead(made)) => made_by_leads.push(made),
+            Some(Holder::Shared) | None => {}
         }
     }
     for contacts in [&mut people, &mut strangers] {
@@ -189,7 +195,7 @@ fn join_people(
             merge_contacts(workspace, occasion, contact, other, true)?;
         }
     }
-    Ok(contact)
+    Ok((contact, made_by_leads))
 }
 
 pub(super) fn holds(workspace: &mut Workspace<'_>, contact: ContactId, identity: &Identity) -> bool {

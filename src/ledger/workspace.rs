@@ -336,6 +336,7 @@ impl<'a> Workspace<'a> {
         };
         Ok(match holder {
             Some(Holder::Contact(id)) => Some(Holder::Contact(self.live_contact(id)?)),
+            Some(Holder::Lead(id)) => Some(Holder::Lead(self.live_contact(id)?)),
             other => other,
         })
     }

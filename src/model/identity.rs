@@ -138,6 +138,9 @@ pub enum Holder {
     Contact(super::id::ContactId),
     /// A lead id or phone that several people claim: it joins nobody.
     Shared,
+    /// A contact that a lead alone made, for the address or phone that was written into a form. It recognises nobody; it only tells
+    /// that this contact has been begun, also when the lead itself is no longer kept.
+    Lead(super::id::ContactId),
 }
 
 /// Who stands under a lead id or phone, besides the one contact that holds it.

@@ -57,6 +57,7 @@ impl Memory {
             let holder = holder.map(|holder| match holder {
                 Holder::Contact(id) => Holder::Contact(self.live_contact(id)),
                 Holder::Shared => Holder::Shared,
+                Holder::Lead(id) => Holder::Lead(self.live_contact(id)),
             });
             let buyers: BTreeSet<ContactId> = sales.iter().map(|sale| sale.contact.unwrap()).collect();
             match people.iter().collect::<Vec<_>>()[..] {

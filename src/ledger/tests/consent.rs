@@ -138,4 +138,10 @@ fn a_form_subscribes_nobody_who_told_a_sender_no() {
     let both = buyer(&house);
     assert_eq!((both.consent.email, both.consent_said_by.email), (Some(false), ConsentSource::Browser));
     assert_eq!(both.consent.ads, Some(true));
+    // A no that is said again is heeded again.
+    house.take(&sold(3, 9000, all(true)));
+    assert_eq!(buyer(&house).consent.email, Some(true));
+    house.seconds(5000);
+    house.post(LEAD, |post| post.consent.email = Some(false));
+    assert_eq!(buyer(&house).consent.email, Some(false));
 }

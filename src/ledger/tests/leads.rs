@@ -149,6 +149,55 @@ fn a_new_address_is_a_lead_once_and_the_buyer_keeps_the_record() {
     assert_eq!(leads(&house).len(), 1);
 }
 
+/// The store drops leads that have said nothing new for long, or when there are too many.
+fn drop_leads(house: &mut House) {
+    house.books.leads.clear();
+    house.books.lead_emails.clear();
+}
+
+#[test]
+fn a_lead_that_is_no_longer_kept_is_not_told_of_again() {
+    let phone = |post: &mut LeadPost| post.person.phone = Phone::parse("+4930123456");
+    for again in [LEAD, "lead_0002"] {
+        let mut house = House::new(everybody());
+        house.post(LEAD, form("jane@example.com"));
+        house.post("lead_0003", phone);
+        all_is_done(&mut house);
+        let made = house.people()[0].id;
+        drop_leads(&mut house);
+        house.post(again, form("jane@example.com"));
+        house.post("lead_0004", phone);
+        house.post("lead_0003", phone);
+        all_is_done(&mut house);
+        assert_eq!((leads(&house).len(), house.people().len()), (2, 2), "again under {again}");
+        // Who then buys still has the record that was begun, even with no lead kept at all.
+        drop_leads(&mut house);
+        house.take(&sold(1).email("jane@example.com"));
+        all_is_done(&mut house);
+        let buyer = buyer_of(&house, "ch_1");
+        assert_eq!((house.books.live_contact(made), buyer.unverified), (buyer.id, false));
+        assert_eq!(sale_of(&house, "ch_1").facts.attribution.client_id.as_deref(), Some("11.22"));
+        assert_eq!(house.people().len(), 2);
+    }
+}
+
+#[test]
+fn an_address_that_a_lead_gave_up_again_is_free_for_another() {
+    let mut house = House::new(everybody());
+    // A slip of the pen, whose wrong address is somebody's; and one who only tries addresses.
+    house.post(LEAD, form("john@example.com"));
+    house.post(LEAD, form("jane@example.com"));
+    for number in 0..10 {
+        house.post("lead_0009", |post| post.person.email = Email::parse(&format!("victim{number}@example.com")));
+    }
+    house.post("lead_0002", form("john@example.com"));
+    house.post("lead_0003", form("victim0@example.com"));
+    house.post("lead_0004", form("victim2@example.com"));
+    all_is_done(&mut house);
+    let told: Vec<_> = leads(&house).into_iter().filter(|lead| told(&house, lead, CRM)).collect();
+    assert_eq!(told.len(), 4, "jane, john and two who are no victims");
+}
+
 #[test]
 fn a_slip_of_the_pen_is_mended_before_anybody_is_told() {
     let mut house = House::new(everybody());

@@ -151,6 +151,13 @@ golden!(
 );
 golden!(a_shared_identity, Holder::Shared, |holder: &Holder| holder::encode(*holder), holder::decode, "00 01");
 golden!(
+    an_identity_of_a_lead,
+    Holder::Lead(ContactId(300)),
+    |holder: &Holder| holder::encode(*holder),
+    holder::decode,
+    "00 02 ac02"
+);
+golden!(
     full_totals,
     samples::full_totals(),
     totals::encode,

@@ -629,7 +629,11 @@ pub(super) fn subscription() -> impl Strategy<Value = SubscriptionHistory> {
 }
 
 pub(super) fn holder() -> impl Strategy<Value = Holder> {
-    prop_oneof![any::<u64>().prop_map(|contact| Holder::Contact(ContactId(contact))), Just(Holder::Shared)]
+    prop_oneof![
+        any::<u64>().prop_map(|contact| Holder::Contact(ContactId(contact))),
+        any::<u64>().prop_map(|contact| Holder::Lead(ContactId(contact))),
+        Just(Holder::Shared)
+    ]
 }
 
 pub(super) fn totals() -> impl Strategy<Value = Totals> {
