@@ -113,7 +113,12 @@ fn share_with(workspace: &mut Workspace<'_>, person: ContactId, claim: Identity)
 }
 
 /// What one person had alone is shared from now on. The purchases that were known by it stand by themselves.
-fn share(workspace: &mut Workspace<'_>, occasion: &Occasion<'_>, owner: ContactId, claim: &Identity) -> BooksResult<()> {
+fn share(
+    workspace: &mut Workspace<'_>,
+    occasion: &Occasion<'_>,
+    owner: ContactId,
+    claim: &Identity,
+) -> BooksResult<()> {
     workspace.put_holder(claim.clone(), Holder::Shared);
     workspace.contact_mut(owner)?.identities.retain(|known| known != claim);
     share_with(workspace, owner, claim.clone())?;

@@ -128,16 +128,7 @@ fn take_consent(contact: &mut Contact, said: Consent, at: ConsentTimes, by: Cons
             &mut over.analytics,
             &mut over_at.analytics,
         ),
-        (
-            said.ads,
-            at.ads,
-            by.ads,
-            &mut mine.ads,
-            &mut mine_at.ads,
-            &mut mine_by.ads,
-            &mut over.ads,
-            &mut over_at.ads,
-        ),
+        (said.ads, at.ads, by.ads, &mut mine.ads, &mut mine_at.ads, &mut mine_by.ads, &mut over.ads, &mut over_at.ads),
         (
             said.email,
             at.email,

@@ -158,12 +158,7 @@ fn forget_contact(
 }
 
 /// What the person and others claimed is the others'; if one of them is left, that one's alone.
-fn leave_shared(
-    workspace: &mut Workspace<'_>,
-    rules: &Rules,
-    id: ContactId,
-    shared: &[Identity],
-) -> BooksResult<()> {
+fn leave_shared(workspace: &mut Workspace<'_>, rules: &Rules, id: ContactId, shared: &[Identity]) -> BooksResult<()> {
     let left_alone = claims::withdraw_claims(workspace, id, shared, None)?;
     for (claim, person) in left_alone {
         let scope = Scope { provider: "erasure".to_owned(), account: None, mode: claim.mode };

@@ -65,16 +65,16 @@ fn after(words: &[Word]) -> Contact {
 
 /// The rule, said another way.
 fn expected(words: &[Word]) -> Option<(bool, i64, ConsentSource)> {
-    let last = |by: ConsentSource| {
-        words.iter().filter(|word| word.by == by).map(|word| (word.second, word.yes)).max()
-    };
+    let last = |by: ConsentSource| words.iter().filter(|word| word.by == by).map(|word| (word.second, word.yes)).max();
     let (sender, browser) = (last(ConsentSource::Sender), last(ConsentSource::Browser));
     let of = |(second, yes): (i64, bool), by| Some((yes, second, by));
     match (sender, browser) {
         (None, None) => None,
         (Some(sender), None) => of(sender, ConsentSource::Sender),
         (None, Some(browser)) => of(browser, ConsentSource::Browser),
-        (Some((yes_at, true)), Some(browser @ (no_at, false))) if yes_at <= no_at => of(browser, ConsentSource::Browser),
+        (Some((yes_at, true)), Some(browser @ (no_at, false))) if yes_at <= no_at => {
+            of(browser, ConsentSource::Browser)
+        }
         (Some(sender), Some(_)) => of(sender, ConsentSource::Sender),
     }
 }

@@ -358,11 +358,11 @@ fn different_events_of_one_thing_are_no_repeats_of_each_other() {
 fn what_comes_again_without_an_id_after_its_mark_is_gone_has_happened_again() {
     let body = flow(json!({})).to_string().into_bytes();
     let envelope = Envelope { headers: Vec::new(), event: Some("webinar".to_owned()) };
-    let object = |received_at| match interpret(&settings(), None, &Message { envelope: &envelope, body: &body, received_at })
-    {
-        Ok(Interpreted { meaning: Meaning::Statement(statement), .. }) => statement.object,
-        other => panic!("{other:?}"),
-    };
+    let object =
+        |received_at| match interpret(&settings(), None, &Message { envelope: &envelope, body: &body, received_at }) {
+            Ok(Interpreted { meaning: Meaning::Statement(statement), .. }) => statement.object,
+            other => panic!("{other:?}"),
+        };
     assert_ne!(object(NOW), object(NOW.after(Duration::from_secs(7 * 86_400))));
     assert_eq!(object(NOW), object(NOW), "interpreted again");
 }

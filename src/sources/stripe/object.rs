@@ -1,8 +1,8 @@
 //! What Stripe's objects have in common: ids, money, people, metadata.
 
 use crate::model::identity::{Email, Phone};
-use crate::model::phone::Country;
 use crate::model::money::{Currency, Money};
+use crate::model::phone::Country;
 use crate::model::statement::{Claim, Details, NOTHING_TO_COUNT, ObjectKind, ObjectRef, Person, Statement, Tags};
 use crate::model::time::Timestamp;
 
