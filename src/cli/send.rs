@@ -80,7 +80,7 @@ impl Send {
                 known.join(", ")
             )));
         };
-        let source = sources::build(&configured.settings);
+        let source = sources::build(&configured.settings, config.identity.default_country);
         let types = source.sample_types();
         let event_type = self.event_type.as_deref().or(types.first().copied()).unwrap_or_default();
         if !types.contains(&event_type) {

@@ -39,7 +39,7 @@ impl Shop {
         };
         let secret = stripe.secrets.first().ok_or_else(|| DemoError::Setup("the source has no secret".to_owned()))?;
         let key = SigningKey::new(secret.expose().as_bytes());
-        Ok(Self { source: sources::build(&source.settings), key, clock })
+        Ok(Self { source: sources::build(&source.settings, None), key, clock })
     }
 
     /// One of the source's own samples. Those of one number and mode tell of one purchase.

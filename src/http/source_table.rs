@@ -32,7 +32,7 @@ impl SourceTable {
     pub fn from_config(config: &Config) -> Self {
         Self::new(config.sources.iter().map(|source| SourceEntry {
             name: source.name.clone(),
-            source: Arc::from(sources::build(&source.settings)),
+            source: Arc::from(sources::build(&source.settings, config.identity.default_country)),
             endpoint: config.server.endpoint(&source.name),
             rules: source.rules,
         }))

@@ -41,6 +41,10 @@ pub trait Books {
     fn group(&self, id: GroupId) -> BooksResult<Option<Group>>;
     /// Who holds an identity.
     fn identity(&self, identity: &Identity) -> BooksResult<Option<Holder>>;
+    /// The people who claim a shared lead id or phone, up to so many.
+    fn people_claiming(&self, claim: &Identity, most: usize) -> BooksResult<Vec<ContactId>>;
+    /// The purchases that are known by a lead id or phone alone which somebody claims.
+    fn sales_known_by(&self, claim: &Identity) -> BooksResult<Vec<GroupId>>;
     /// A contact.
     fn contact(&self, id: ContactId) -> BooksResult<Option<Contact>>;
     /// A business event with its deliveries.

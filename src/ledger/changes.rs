@@ -8,7 +8,7 @@ use crate::model::contact::Contact;
 use crate::model::delivery::{Attempt, ContactSync, State};
 use crate::model::group::{Group, SubscriptionHistory};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId};
-use crate::model::identity::{Holder, Identity};
+use crate::model::identity::{Claimant, Holder, Identity};
 use crate::model::lead::Lead;
 use crate::model::time::Timestamp;
 use crate::model::totals::SaleShares;
@@ -63,8 +63,12 @@ pub struct Changes {
     pub subscriptions: Vec<(String, SubscriptionHistory)>,
     /// Object keys to point at groups.
     pub links: Vec<(String, GroupId)>,
-    /// Identities to give to holders.
-    pub identities: Vec<(Identity, Holder)>,
+    /// Identities to give to holders; none for one that nobody holds any more.
+    pub identities: Vec<(Identity, Option<Holder>)>,
+    /// Who no longer stands under a lead id or phone.
+    pub claimants_removed: Vec<(Identity, Claimant)>,
+    /// Who now stands under one.
+    pub claimants_added: Vec<(Identity, Claimant)>,
     /// Leads to put.
     pub leads: Vec<Lead>,
     /// How many of them are new.

@@ -3,6 +3,9 @@
 //! An older event never overwrites what a newer one said, part by part (address, phone, name, tier, each answer), by the
 //! provider's own time. Of two different words of the same time the larger stays, so that the order of arrival does not matter.
 //! What destinations are told is rendered from here when it is sent, so the rule holds for them too.
+//!
+//! Of consent the newest answer of senders that we trust and the newest of browsers are kept apart. The browser's yes holds only
+//! where no sender said anything; its no holds unless a sender says yes later.
 
 use super::books::BooksResult;
 use super::changes::money_time;
@@ -50,6 +53,9 @@ pub(super) fn learn_from(contact: &mut Contact, other: &Contact) {
     }
     take_person(contact, &other.person, other.person_said_at);
     take_consent(contact, other.consent, other.consent_said_at, other.consent_said_by);
+    let ConsentSources { analytics, ads, email } = other.consent_said_by;
+    let overruled_by = ConsentSources { analytics: analytics.other(), ads: ads.other(), email: email.other() };
+    take_consent(contact, other.consent_overruled, other.consent_overruled_at, overruled_by);
     take_tier(contact, other.pricing_tier.as_ref(), other.pricing_tier_said_at);
     if other.lent_touches {
         borrow_touches(contact, &other.first_attribution, &other.last_attribution);
@@ -60,7 +66,7 @@ pub(super) fn learn_from(contact: &mut Contact, other: &Contact) {
 }
 
 /// Takes in what browsers said under a lead id that is the contact's. A yes to marketing by e-mail counts only for the address
-/// that it was given with, since a link with a lead id in it can be passed on.
+/// that it was given with, since a link with a lead id in it can be passed on; and no yes outweighs the no of a sender.
 pub(super) fn learn_lead(contact: &mut Contact, lead: &Lead) {
     take_attribution(contact, &lead.first);
     take_attribution(contact, &lead.last);
@@ -108,24 +114,59 @@ fn take_person(contact: &mut Contact, person: &Person, at: PersonTimes) {
     newest(&mut mine.name, &mut mine_at.name, person.name.as_ref(), at.name);
 }
 
-fn take_consent(contact: &mut Contact, consent: Consent, at: ConsentTimes, by: ConsentSources) {
+fn take_consent(contact: &mut Contact, said: Consent, at: ConsentTimes, by: ConsentSources) {
     let (mine, mine_at, mine_by) = (&mut contact.consent, &mut contact.consent_said_at, &mut contact.consent_said_by);
-    for (mine, mine_at, mine_by, said, at, by) in [
+    let (over, over_at) = (&mut contact.consent_overruled, &mut contact.consent_overruled_at);
+    for (said, at, by, holds, holds_at, holds_by, over, over_at) in [
         (
+            said.analytics,
+            at.analytics,
+            by.analytics,
             &mut mine.analytics,
             &mut mine_at.analytics,
             &mut mine_by.analytics,
-            consent.analytics,
-            at.analytics,
-            by.analytics,
+            &mut over.analytics,
+            &mut over_at.analytics,
         ),
-        (&mut mine.ads, &mut mine_at.ads, &mut mine_by.ads, consent.ads, at.ads, by.ads),
-        (&mut mine.email, &mut mine_at.email, &mut mine_by.email, consent.email, at.email, by.email),
+        (said.ads, at.ads, by.ads, &mut mine.ads, &mut mine_at.ads, &mut mine_by.ads, &mut over.ads, &mut over_at.ads),
+        (
+            said.email,
+            at.email,
+            by.email,
+            &mut mine.email,
+            &mut mine_at.email,
+            &mut mine_by.email,
+            &mut over.email,
+            &mut over_at.email,
+        ),
     ] {
-        let before = (*mine, *mine_at);
-        newest(mine, mine_at, said.as_ref(), at);
-        if before != (*mine, *mine_at) {
-            *mine_by = by;
+        let (mut senders, mut browsers) = (Answer(*holds, *holds_at), Answer(*over, *over_at));
+        if *holds_by == ConsentSource::Browser {
+            std::mem::swap(&mut senders, &mut browsers);
+        }
+        let of_source = if by == ConsentSource::Sender { &mut senders } else { &mut browsers };
+        newest(&mut of_source.0, &mut of_source.1, said.as_ref(), at);
+        let browser_holds = browsers.holds_against(senders);
+        *holds_by = if browser_holds { ConsentSource::Browser } else { ConsentSource::Sender };
+        if browser_holds {
+            std::mem::swap(&mut senders, &mut browsers);
+        }
+        (*holds, *holds_at, *over, *over_at) = (senders.0, senders.1, browsers.0, browsers.1);
+    }
+}
+
+/// The newest answer of one kind of source to one purpose, and when it was given.
+#[derive(Clone, Copy)]
+struct Answer(Option<bool>, Timestamp);
+
+impl Answer {
+    /// Whether a browser's answer holds where a sender that we trust has this other one. Anyone can post what a browser says: its
+    /// yes never outweighs a no of a sender, whenever that was given, and its no does outweigh a yes that is not newer.
+    fn holds_against(self, senders: Self) -> bool {
+        match (self.0, senders.0) {
+            (None, _) | (Some(true), Some(_)) | (Some(false), Some(false)) => false,
+            (Some(_), None) => true,
+            (Some(false), Some(true)) => self.1 >= senders.1,
         }
     }
 }

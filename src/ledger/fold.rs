@@ -1,6 +1,8 @@
 //! Statements about one object, folded into its state: any order and any repetition give the same.
 
+use super::derive::speaks_of_buyer;
 use crate::model::booking::{BookingState, BookingStep, ToldBooking};
+use crate::model::identity::IdentityKind;
 use crate::model::money::{Currency, Money};
 use crate::model::statement::{
     Claim, DisputeState, DisputeStatus, FailedAttempt, Happening, ObjectKind, ObjectRef, ObjectState, Paid, Person,
@@ -22,6 +24,9 @@ const MOST_CHANGES: usize = 100;
 /// ones, and are not told. Which words are kept does not depend on the order in which they came, and money does not depend on
 /// them at all.
 const MOST_WORDS: usize = 100;
+
+/// Lead ids and phones of one object that are kept beside the newest ones.
+const MOST_CLAIMS: usize = 20;
 
 /// Things that happened to one object that are told apart.
 const MOST_HAPPENINGS: usize = 100;
@@ -46,6 +51,7 @@ pub fn unheard(object: ObjectRef) -> ObjectState {
         details: Default::default(),
         person: Default::default(),
         tags: Default::default(),
+        also_named: Vec::new(),
     }
 }
 
@@ -241,6 +247,9 @@ pub fn join(state: &mut ObjectState, other: ObjectState) {
     } else {
         keep_identities(state, other.customer.as_ref(), &other.person, &other.tags);
     }
+    for (kind, value) in &other.also_named {
+        remember(state, *kind, value);
+    }
     if let Some(paid) = &other.paid {
         fold_paid(state, paid);
     }
@@ -284,6 +293,35 @@ fn keep_identities(state: &mut ObjectState, customer: Option<&String>, person: &
     keep(&mut state.person.phone, person.phone.as_ref());
     keep(&mut state.tags.user_id, tags.user_id.as_ref());
     keep(&mut state.tags.lead_id, tags.lead_id.as_ref());
+    if let Some(lead) = &tags.lead_id {
+        remember(state, IdentityKind::Lead, lead);
+    }
+    if let Some(phone) = &person.phone {
+        remember(state, IdentityKind::Phone, phone.as_str());
+    }
+}
+
+/// Keeps a lead id or phone beside those of the newest snapshot, so that it counts in whatever order they came.
+fn remember(state: &mut ObjectState, kind: IdentityKind, value: &str) {
+    if !speaks_of_buyer(state.object.kind) {
+        return;
+    }
+    let find = |state: &ObjectState, value: &str| {
+        state.also_named.binary_search_by(|(known, text)| (*known, text.as_str()).cmp(&(kind, value)))
+    };
+    let own = match kind {
+        IdentityKind::Lead => state.tags.lead_id.as_deref(),
+        _ => state.person.phone.as_ref().map(|phone| phone.as_str()),
+    };
+    if own != Some(value) {
+        if let Some(at) = own.and_then(|own| find(state, own).ok()) {
+            state.also_named.remove(at);
+        }
+        if let Err(at) = find(state, value) {
+            state.also_named.insert(at, (kind, value.to_owned()));
+            state.also_named.truncate(MOST_CLAIMS);
+        }
+    }
 }
 
 /// Whether a statement describes its object; one that only links two others (`invoice_payment.paid`) does not.

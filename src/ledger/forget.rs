@@ -8,15 +8,17 @@ use std::borrow::Cow;
 
 use super::books::BooksResult;
 use super::changes::Target;
-use super::people::{claims_of, customer_value, hold, is_person};
+use super::claims;
+use super::occasion::{Occasion, Timing};
+use super::people::{customer_value, hold, is_person};
 use super::plan;
-use super::rules::Rules;
+use super::rules::{Rules, SourceRules};
 use super::workspace::Workspace;
 use crate::model::attribution::{Attribution, Consent};
 use crate::model::business_event::EventFacts;
 use crate::model::contact::Contact;
 use crate::model::delivery::{Rule, State};
-use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, Mode, Scope};
+use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, Mode, Scope, WebhookId};
 use crate::model::identity::{Holder, Identity, IdentityKind};
 use crate::model::lead::LeadPost;
 use crate::model::statement::{ObjectKind, Person, Statement, Tags};
@@ -104,12 +106,15 @@ fn forget_contact(
     if let Some(email) = contact.person.email.as_ref().filter(|email| !rules.is_shared(email)) {
         ours.push(Identity { mode: contact.mode, kind: IdentityKind::Email, value: email.as_str().to_owned() });
     }
+    if let (Some(phone), None, true) = (&contact.person.phone, &contact.person.email, contact.unverified) {
+        ours.push(Identity { mode: contact.mode, kind: IdentityKind::Phone, value: phone.as_str().to_owned() });
+    }
     ours.retain(|identity| !is_nameless(identity));
     ours.sort();
     ours.dedup();
     for identity in ours {
         let free = match workspace.holder(&identity)? {
-            Some(Holder::Contact(holder)) => holder == id,
+            Some(Holder::Contact(holder) | Holder::Lead(holder)) => holder == id,
             Some(Holder::Shared) => false,
             None => true,
         };
@@ -121,12 +126,7 @@ fn forget_contact(
     let mut nameless_of = Vec::new();
     let mut events = Vec::new();
     for group in workspace.groups_of(id)? {
-        // What two people claimed is the other one's now, as soon as that one claims it again.
-        for claim in claims_of(workspace.exact_group(group)?) {
-            if workspace.holder(&claim)? == Some(Holder::Shared) {
-                erasure.identities.push(claim);
-            }
-        }
+        claims::lift(workspace, group)?;
         if forget_group(workspace, group, id)? {
             nameless_of.push(workspace.exact_group(group)?.scope.clone());
         }
@@ -148,9 +148,25 @@ fn forget_contact(
     for group in workspace.groups_of(id)? {
         plan::note_settling(workspace, group)?;
     }
+    let shared = contact.shared.clone();
     *workspace.contact_mut(id)? = without_name(contact);
+    leave_shared(workspace, rules, id, &shared)?;
     for scope in nameless_of {
         keep_nameless(workspace, &scope, id)?;
+    }
+    Ok(())
+}
+
+/// What the person and others claimed is the others'; if one of them is left, that one's alone.
+fn leave_shared(workspace: &mut Workspace<'_>, rules: &Rules, id: ContactId, shared: &[Identity]) -> BooksResult<()> {
+    let left_alone = claims::withdraw_claims(workspace, id, shared, None)?;
+    for (claim, person) in left_alone {
+        let scope = Scope { provider: "erasure".to_owned(), account: None, mode: claim.mode };
+        let source = SourceRules::default();
+        let timing = Timing::of(source, workspace.now, workspace.now);
+        // No webhook told of it.
+        let occasion = Occasion { rules, scope: &scope, webhook: WebhookId(0), timing, source, again: false };
+        claims::unshare(workspace, &occasion, &claim, person)?;
     }
     Ok(())
 }
@@ -181,6 +197,7 @@ fn forget_group(workspace: &mut Workspace<'_>, group: GroupId, contact: ContactI
     for state in &mut record.objects {
         state.person = Person::default();
         state.tags = impersonal(&state.tags);
+        state.also_named.clear();
         if state.customer.is_some() {
             had_customer = true;
             state.customer = Some(nameless(contact));

@@ -1,6 +1,7 @@
 //! Groups of linked money objects: found, begun, and made one where a link shows that they are.
 
 use super::books::BooksResult;
+use super::claims;
 use super::contacts;
 use super::count::object_key;
 use super::fold;
@@ -40,6 +41,7 @@ pub fn join_groups(
     groups.dedup();
     let mut before = Before::default();
     for group in &groups {
+        claims::lift(workspace, *group)?;
         before.add(workspace.exact_group(*group)?);
         let row = likeness::row_of(workspace, *group)?;
         before.pairs.extend(row.pairs());

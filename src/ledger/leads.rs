@@ -22,6 +22,7 @@ use super::plan;
 use super::release;
 use super::rules::Rules;
 use super::workspace::Workspace;
+use crate::model::attribution::Consent;
 use crate::model::business_event::{BusinessEvent, EventFacts, EventKind, Subject};
 use crate::model::contact::Contact;
 use crate::model::id::{BusinessEventId, ContactId, GroupId, Mode, Scope, WebhookId};
@@ -66,6 +67,7 @@ pub fn plan_lead(
         // Others were told of the person under this id; what is written into another form is not theirs to hear.
         post.person = Person::default();
     }
+    repeat_no(workspace, &mut lead, post.consent)?;
     let before = lead.person.email.clone();
     let learned = lead.learn(&post);
     if !learned.anything {
@@ -84,6 +86,30 @@ pub fn plan_lead(
     }
     workspace.put_lead(lead, is_new);
     Ok(LeadReceipt::Stored)
+}
+
+/// A no that is said again is a new one where somebody said yes since.
+fn repeat_no(workspace: &mut Workspace<'_>, lead: &mut Lead, said: Consent) -> BooksResult<()> {
+    let again = |said: Option<bool>, known: Option<bool>| said == Some(false) && known == said;
+    let purposes = |consent: Consent| [consent.analytics, consent.ads, consent.email];
+    if !purposes(said).into_iter().zip(purposes(lead.consent)).any(|(said, known)| again(said, known)) {
+        return Ok(());
+    }
+    for mode in [Mode::Live, Mode::Test] {
+        let identity = Identity { mode, kind: IdentityKind::Lead, value: lead.id.clone() };
+        let Some(Holder::Contact(holder)) = workspace.holder(&identity)? else { continue };
+        let holds = workspace.contact(holder)?.consent;
+        for (known, said, holds) in [
+            (&mut lead.consent.analytics, said.analytics, holds.analytics),
+            (&mut lead.consent.ads, said.ads, holds.ads),
+            (&mut lead.consent.email, said.email, holds.email),
+        ] {
+            if again(said, *known) && holds == Some(true) {
+                *known = None;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The contacts that claim the lead id get what browsers said under it.
@@ -125,15 +151,17 @@ fn tell(workspace: &mut Workspace<'_>, rules: &Rules, lead: &Lead) -> BooksResul
     let mut known = match workspace.holder(&lead_id)? {
         Some(Holder::Shared) => true,
         Some(Holder::Contact(holder)) => is_somebody(workspace, holder)?,
-        None => false,
+        Some(Holder::Lead(_)) | None => false,
     };
-    match (&lead.person.email, &lead.person.phone) {
-        (Some(email), _) => {
-            known |= workspace.holder(&live(IdentityKind::Email, email.as_str()))?.is_some();
-            known |= workspace.lead_of_email(email.as_str())?.is_some_and(|first| first != lead.id);
-        }
-        (None, Some(phone)) => known |= workspace.holder(&live(IdentityKind::Phone, phone.as_str()))?.is_some(),
-        (None, None) => return Ok(None),
+    let Some(address) = address_of(&lead.person) else { return Ok(None) };
+    if let Some(email) = &lead.person.email {
+        known |= workspace.lead_of_email(email.as_str())?.is_some_and(|first| first != lead.id);
+    }
+    match workspace.holder(&address)? {
+        // This very lead told of it, and was not kept since.
+        Some(Holder::Lead(made)) if !known => return group_of_lead(workspace, made, &lead.id),
+        Some(_) => known = true,
+        None => {}
     }
     if known {
         return Ok(None);
@@ -143,6 +171,7 @@ fn tell(workspace: &mut Workspace<'_>, rules: &Rules, lead: &Lead) -> BooksResul
     let record = workspace.contact_mut(contact)?;
     record.unverified = true;
     describe(record, lead);
+    workspace.put_holder(address, Holder::Lead(contact));
     let group = workspace.new_group(&scope());
     let id = workspace.new_business_event_id();
     let subject = Subject::Other("lead".to_owned());
@@ -174,6 +203,23 @@ fn tell(workspace: &mut Workspace<'_>, rules: &Rules, lead: &Lead) -> BooksResul
     Ok(Some(group))
 }
 
+/// By what a contact that a lead alone made is found again: the address, else the phone.
+fn address_of(person: &Person) -> Option<Identity> {
+    let phone = || person.phone.as_ref().map(|phone| live(IdentityKind::Phone, phone.as_str()));
+    person.email.as_ref().map(|email| live(IdentityKind::Email, email.as_str())).or_else(phone)
+}
+
+/// The group of the business event that told of a lead, among those of the contact that was made of it.
+fn group_of_lead(workspace: &mut Workspace<'_>, made: ContactId, lead_id: &str) -> BooksResult<Option<GroupId>> {
+    for group in workspace.groups_of(made)? {
+        let mut objects = workspace.exact_group(group)?.objects.iter().map(|state| &state.object);
+        if objects.any(|object| object.kind == ObjectKind::Lead && object.id == lead_id) {
+            return Ok(Some(group));
+        }
+    }
+    Ok(None)
+}
+
 /// A contact that a lead alone made, as the lead has it.
 fn describe(contact: &mut Contact, lead: &Lead) {
     contacts::learn_written(contact, &lead.person, lead.last_seen_at);
@@ -183,22 +229,27 @@ fn describe(contact: &mut Contact, lead: &Lead) {
 
 /// Another address came before anybody was told: a slip of the pen is mended, too many of them are nobody.
 fn rewrite(workspace: &mut Workspace<'_>, group: GroupId, lead: &Lead) -> BooksResult<()> {
-    if lead.is_spoiled() {
+    let Some(made) = contact_of(workspace, group)? else { return Ok(()) };
+    let before = workspace.contact(made)?.person.clone();
+    let address = address_of(&lead.person);
+    let holder = address.as_ref().map(|address| workspace.holder(address)).transpose()?.flatten();
+    // Theirs who are known by it already; what they agree to is not for a form to say.
+    let known = holder.is_some_and(|holder| holder != Holder::Lead(made));
+    if let Some(before) = address_of(&before)
+        && workspace.holder(&before)? == Some(Holder::Lead(made))
+    {
+        workspace.drop_holder(before);
+    }
+    if lead.is_spoiled() || known {
         if let Some(event) = event_of(workspace, group)? {
             release::withdraw(workspace, event)?;
         }
         return plan::note_settling(workspace, group);
     }
-    let known = match &lead.person.email {
-        Some(email) => workspace.holder(&live(IdentityKind::Email, email.as_str()))?.is_some(),
-        None => false,
-    };
-    if known {
-        // Theirs who are known by it already; what they agree to is not for a form to say.
-        if let Some(event) = event_of(workspace, group)? {
-            release::withdraw(workspace, event)?;
-        }
-        return plan::note_settling(workspace, group);
+    if let Some(address) = address
+        && workspace.contact(made)?.unverified
+    {
+        workspace.put_holder(address, Holder::Lead(made));
     }
     refresh(workspace, group, lead)
 }
@@ -239,8 +290,19 @@ pub(super) fn lend_to(workspace: &mut Workspace<'_>, contact: ContactId, claims:
     Ok(())
 }
 
-/// A trusted sender has named an address for the first time: the contact that a lead alone made of it is this person's, and
-/// lends its touches where there are none.
+/// A trusted sender has named an address for the first time: the lead that wrote it into a form lends its touches where there are
+/// none.
+///
+/// # Errors
+/// When the books can't be read.
+pub(super) fn lend_by_email(workspace: &mut Workspace<'_>, contact: ContactId, email: &str) -> BooksResult<()> {
+    if let Some(lead) = workspace.lead_by_email(email)? {
+        contacts::borrow_touches(workspace.contact_mut(contact)?, &lead.first, &lead.last);
+    }
+    Ok(())
+}
+
+/// A trusted sender has named the address of a contact that a lead alone made: that contact is this person's.
 ///
 /// # Errors
 /// When the books can't be read.
@@ -248,19 +310,17 @@ pub(super) fn take_over(
     workspace: &mut Workspace<'_>,
     occasion: &Occasion<'_>,
     contact: ContactId,
-    email: &str,
+    made: ContactId,
 ) -> BooksResult<()> {
-    let Some(lead) = workspace.lead_by_email(email)? else { return Ok(()) };
-    contacts::borrow_touches(workspace.contact_mut(contact)?, &lead.first, &lead.last);
-    let Some(group) = lead.told.filter(|_| occasion.scope.mode == Mode::Live) else { return Ok(()) };
-    let Some(other) = contact_of(workspace, group)? else { return Ok(()) };
-    let made = workspace.contact(other)?;
-    let same = made.person.email.as_ref().is_some_and(|known| known.as_str() == email);
-    if other == contact || !made.unverified || !same {
+    let (contact, made) = (workspace.live_contact(contact)?, workspace.live_contact(made)?);
+    let other = workspace.contact(made)?;
+    if made == contact || !other.unverified {
         return Ok(());
     }
-    let since = made.lead_since;
-    merge_contacts(workspace, occasion, contact, other, false)?;
+    let since = other.lead_since;
+    let touches = (other.first_attribution.clone(), other.last_attribution.clone());
+    contacts::borrow_touches(workspace.contact_mut(contact)?, &touches.0, &touches.1);
+    merge_contacts(workspace, occasion, contact, made, false)?;
     if let Some(since) = since {
         contacts::hear(workspace.contact_mut(contact)?, since);
     }

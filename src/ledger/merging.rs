@@ -1,10 +1,11 @@
 //! Contacts that prove to be one person, and groups that prove to be somebody else's.
 
 use super::books::BooksResult;
+use super::claims;
 use super::contacts::{self, contribute, learn_from};
 use super::forget;
 use super::occasion::Occasion;
-use super::people::{claims_of, is_known_at, is_person, knows_person};
+use super::people::{is_known_at, is_person};
 use super::release;
 use super::workspace::{Notice, Workspace};
 use crate::destinations::Style;
@@ -12,7 +13,7 @@ use crate::model::contact::Contact;
 use crate::model::delivery::{Schedule, State};
 use crate::model::group::Contribution;
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId};
-use crate::model::identity::{Holder, Identity};
+use crate::model::identity::Holder;
 
 /// Two contacts are one: everything of the second goes to the first. `learned` says whether what was said of the second was
 /// said of the person too; of purchases that only a lead id or phone connects, it was not.
@@ -26,12 +27,9 @@ pub(super) fn merge_contacts(
     other: ContactId,
     learned: bool,
 ) -> BooksResult<()> {
-    let unshared = unshared_by(workspace, survivor, other)?;
     let gone = workspace.contact(other)?.clone();
     workspace.put_contact(Contact { merged_into: Some(survivor), ..Contact::new(other, gone.mode) });
-    let mut identities = gone.identities.clone();
-    identities.extend(unshared);
-    for identity in &identities {
+    for identity in &gone.identities {
         workspace.put_holder(identity.clone(), Holder::Contact(survivor));
     }
     // Listed under the contact as it was: places are worked out from the groups' own contact.
@@ -40,7 +38,7 @@ pub(super) fn merge_contacts(
     }
     let contact = workspace.contact_mut(survivor)?;
     contact.erased = forget::stays_erased(contact, &gone);
-    for identity in identities {
+    for identity in gone.identities.clone() {
         if let Err(at) = contact.identities.binary_search(&identity) {
             contact.identities.insert(at, identity);
         }
@@ -71,36 +69,10 @@ pub(super) fn merge_contacts(
             outdated.push(destination.id);
         }
     }
+    for (claim, _) in claims::withdraw_claims(workspace, other, &gone.shared, Some(survivor))? {
+        claims::unshare(workspace, occasion, &claim, survivor)?;
+    }
     release::tell_again(workspace, occasion.rules, occasion.scope, occasion.webhook, survivor, &outdated)
-}
-
-/// Lead ids and phones that were shared only between these two, as far as their groups tell: one person's now.
-fn unshared_by(workspace: &mut Workspace<'_>, survivor: ContactId, other: ContactId) -> BooksResult<Vec<Identity>> {
-    let mut shared = Vec::new();
-    for group in workspace.groups_of(other)? {
-        let group = workspace.exact_group(group)?;
-        if !knows_person(group) {
-            continue;
-        }
-        for claim in claims_of(group) {
-            if !shared.contains(&claim) && workspace.holder(&claim)? == Some(Holder::Shared) {
-                shared.push(claim);
-            }
-        }
-    }
-    if shared.is_empty() {
-        return Ok(shared);
-    }
-    let mut unshared = Vec::new();
-    for group in workspace.groups_of(survivor)? {
-        let group = workspace.exact_group(group)?;
-        if knows_person(group) {
-            unshared.extend(claims_of(group).into_iter().filter(|claim| shared.contains(claim)));
-        }
-    }
-    unshared.sort();
-    unshared.dedup();
-    Ok(unshared)
 }
 
 /// What was pending for the second is pending for the first, and due. The older acquaintance keeps its remote id. Returns

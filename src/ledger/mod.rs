@@ -6,6 +6,7 @@ pub mod billing;
 mod bookings;
 pub mod books;
 pub mod changes;
+mod claims;
 mod contact_result;
 pub mod contacts;
 pub mod count;

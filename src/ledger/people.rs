@@ -1,9 +1,9 @@
 //! Who an event is about.
 //!
 //! Contacts are the connected components over addresses, customers and user ids. A lead id or a phone joins nobody: a purchase
-//! that has nothing else (an *anonymous* one) goes to the one person who claims its lead id, or its phone where it has no lead id.
-//! Claimed by two people it is shared, and anonymous purchases stand by themselves. An anonymous purchase lends its money to a person, but not its name, address or
-//! consent, so that it can leave again when it proves to be somebody else's.
+//! that has nothing else (an *anonymous* one) goes to the one person who claims its lead id, or its phone where it has no lead id
+//! (see [`super::claims`]). It lends its money to that person, but not its name, address or consent, so that it can leave again
+//! when it proves to be somebody else's.
 //!
 //! An address that several people read (`identity.shared_emails`) recognises nobody either: a purchase that has nothing else gets
 //! a contact of its own. A contact that a lead alone made (see [`super::leads`]) is nobody until a sender that we trust names
@@ -12,6 +12,7 @@
 use std::collections::BTreeSet;
 
 use super::books::BooksResult;
+use super::claims::{self, claims_of};
 use super::contacts::{Said, hear, learn};
 use super::derive::speaks_of_buyer;
 use super::fold;
@@ -25,9 +26,9 @@ use super::workspace::Workspace;
 use crate::destinations::Style;
 use crate::model::contact::Contact;
 use crate::model::group::Group;
-use crate::model::id::{ContactId, DestinationId, GroupId, Mode, Scope};
+use crate::model::id::{ContactId, DestinationId, GroupId, Scope};
 use crate::model::identity::{Holder, Identity, IdentityKind};
-use crate::model::statement::{ObjectState, Person, Statement, Tags};
+use crate::model::statement::{ObjectState, Statement};
 
 /// What a group, or the groups that became it, was before a statement: for the question whose it is.
 #[derive(Debug, Default)]
@@ -69,56 +70,6 @@ pub(super) fn knows_person(group: &Group) -> bool {
         .any(|state| state.customer.is_some() || state.person.email.is_some() || state.tags.user_id.is_some())
 }
 
-/// The lead ids and phones that a group's objects name.
-pub(super) fn claims_of(group: &Group) -> Vec<Identity> {
-    let mut claims = Vec::new();
-    for state in group.objects.iter().filter(|state| speaks_of_buyer(state.object.kind)) {
-        add_claims(&mut claims, group.scope.mode, &state.person, &state.tags);
-    }
-    claims.sort();
-    claims
-}
-
-/// What connects a group that names no person: of each object the lead id, else the phone. One alone, so that a purchase never
-/// stands between two people who claim one each.
-fn anonymous_claims(group: &Group, said: Option<&Statement>) -> Vec<Identity> {
-    let mut claims = Vec::new();
-    let mut add = |person: &Person, tags: &Tags| {
-        let phone = person.phone.as_ref().filter(|_| tags.lead_id.is_none());
-        add_claims(&mut claims, group.scope.mode, &Person { phone: phone.cloned(), ..Person::default() }, tags);
-    };
-    for state in group.objects.iter().filter(|state| speaks_of_buyer(state.object.kind)) {
-        add(&state.person, &state.tags);
-    }
-    if let Some(said) = said {
-        add(&said.person, &said.tags);
-    }
-    claims.sort();
-    claims
-}
-
-/// The lead ids and phones of a group, with what a statement names that newer ones of its object no longer do.
-fn all_claims(group: &Group, said: Option<&Statement>) -> Vec<Identity> {
-    let mut claims = claims_of(group);
-    if let Some(said) = said {
-        add_claims(&mut claims, group.scope.mode, &said.person, &said.tags);
-        claims.sort();
-    }
-    claims
-}
-
-fn add_claims(claims: &mut Vec<Identity>, mode: Mode, person: &Person, tags: &Tags) {
-    let mut add = |kind, value: Option<&str>| {
-        if let Some(value) = value
-            && !claims.iter().any(|known| known.kind == kind && known.value == value)
-        {
-            claims.push(Identity { mode, kind, value: value.to_owned() });
-        }
-    };
-    add(IdentityKind::Lead, tags.lead_id.as_deref());
-    add(IdentityKind::Phone, person.phone.as_ref().map(|phone| phone.as_str()));
-}
-
 /// The joining identities that a statement gives.
 fn joining(rules: &Rules, scope: &Scope, statement: &Statement) -> Vec<Identity> {
     let mut identities = Vec::new();
@@ -154,11 +105,10 @@ pub fn place(
 ) -> BooksResult<Option<ContactId>> {
     let said = speaks_of_buyer(statement.object.kind).then_some(statement);
     let joins = said.map_or_else(Vec::new, |said| joining(occasion.rules, occasion.scope, said));
-    let names_somebody = said.is_some_and(|said| said.person.email.is_some());
-    if joins.is_empty() && !names_somebody && !before.parts.iter().any(|(_, named)| *named) {
-        return place_anonymous(workspace, occasion, group, said, before);
+    if !knows_person(workspace.exact_group(group)?) {
+        return claims::place_anonymous(workspace, occasion, group, said, before);
     }
-    let contact = join_people(workspace, occasion, group, &joins, before)?;
+    let (contact, made_by_leads) = join_people(workspace, occasion, group, &joins, before)?;
     let mut new_emails = Vec::new();
     for identity in joins {
         if !holds(workspace, contact, &identity) && identity.kind == IdentityKind::Email {
@@ -167,30 +117,34 @@ pub fn place(
         hold(workspace, contact, identity)?;
     }
     give_group(workspace, occasion, group, contact)?;
-    let claims = all_claims(workspace.exact_group(group)?, said);
+    let claims = claims_of(workspace.exact_group(group)?);
     for claim in &claims {
-        claim_for(workspace, occasion, contact, claim.clone())?;
+        claims::claim(workspace, occasion, contact, claim.clone())?;
     }
     // A group that names its person for the first time brings everything its objects had said so far.
     let changed = learn_all(workspace, occasion, contact, said, &before.unlearned)?;
     if workspace.has_leads() {
         leads::lend_to(workspace, contact, &claims)?;
         for email in new_emails {
-            leads::take_over(workspace, occasion, contact, &email)?;
+            leads::lend_by_email(workspace, contact, &email)?;
         }
+    }
+    for made in made_by_leads {
+        leads::take_over(workspace, occasion, contact, made)?;
     }
     Ok(changed)
 }
 
-/// The one contact of everybody whom a group names.
+/// The one contact of everybody whom a group names; and those that leads alone made for an address that it names.
 fn join_people(
     workspace: &mut Workspace<'_>,
     occasion: &Occasion<'_>,
     group: GroupId,
     joins: &[Identity],
     before: &Before,
-) -> BooksResult<ContactId> {
+) -> BooksResult<(ContactId, Vec<ContactId>)> {
     let (mut people, mut strangers) = (Vec::with_capacity(2), Vec::new());
+    let mut made_by_leads = Vec::new();
     for (contact, named) in &before.parts {
         let contact = workspace.live_contact(*contact)?;
         if *named {
@@ -204,8 +158,10 @@ fn join_people(
         if people.iter().any(|contact| holds(workspace, *contact, identity)) {
             continue;
         }
-        if let Some(Holder::Contact(holder)) = workspace.holder(identity)? {
-            people.push(holder);
+        match workspace.holder(identity)? {
+            Some(Holder::Contact(holder)) => people.push(holder),
+            Some(Holder::Lead(made)) => made_by_leads.push(made),
+            Some(Holder::Shared) | None => {}
         }
     }
     for contacts in [&mut people, &mut strangers] {
@@ -234,10 +190,12 @@ fn join_people(
         merge_contacts(workspace, occasion, contact, other, true)?;
     }
     for other in strangers {
-        let learned = workspace.groups_of(other)?.iter().all(|known| *known == group);
-        merge_contacts(workspace, occasion, contact, other, learned)?;
+        // One that has other purchases too comes along when the person claims what they are known by.
+        if workspace.groups_of(other)?.iter().all(|known| *known == group) {
+            merge_contacts(workspace, occasion, contact, other, true)?;
+        }
     }
-    Ok(contact)
+    Ok((contact, made_by_leads))
 }
 
 pub(super) fn holds(workspace: &mut Workspace<'_>, contact: ContactId, identity: &Identity) -> bool {
@@ -253,94 +211,12 @@ pub(super) fn hold(workspace: &mut Workspace<'_>, contact: ContactId, identity: 
     Ok(())
 }
 
-/// A person claims a lead id or phone: theirs, unless another person claimed it before.
-fn claim_for(
-    workspace: &mut Workspace<'_>,
-    occasion: &Occasion<'_>,
-    contact: ContactId,
-    claim: Identity,
-) -> BooksResult<()> {
-    if holds(workspace, contact, &claim) {
-        return Ok(());
-    }
-    match workspace.holder(&claim)? {
-        None => hold(workspace, contact, claim),
-        Some(Holder::Shared) => Ok(()),
-        Some(Holder::Contact(other)) if other == contact => hold(workspace, contact, claim),
-        Some(Holder::Contact(other)) if !is_somebody(workspace, other)? => {
-            merge_contacts(workspace, occasion, contact, other, false)
-        }
-        Some(Holder::Contact(other)) => {
-            workspace.put_holder(claim.clone(), Holder::Shared);
-            workspace.contact_mut(other)?.identities.retain(|known| *known != claim);
-            for group in workspace.groups_of(other)? {
-                let record = workspace.exact_group(group)?;
-                if !knows_person(record) && anonymous_claims(record, None).contains(&claim) {
-                    let before = Before { unlearned: record.objects.clone(), ..Before::default() };
-                    place_anonymous(workspace, occasion, group, None, &before)?;
-                }
-            }
-            Ok(())
-        }
-    }
-}
-
-/// Places a group of which only lead ids and phones are known: with the one person who claims what connects it; else with the other
-/// anonymous purchases of the same.
-fn place_anonymous(
-    workspace: &mut Workspace<'_>,
-    occasion: &Occasion<'_>,
-    group: GroupId,
-    said: Option<&Statement>,
-    before: &Before,
-) -> BooksResult<Option<ContactId>> {
-    let claims = anonymous_claims(workspace.exact_group(group)?, said);
-    let (mut person, mut strangers) = (None, Vec::new());
-    for claim in &claims {
-        if let Some(Holder::Contact(holder)) = workspace.holder(claim)? {
-            if is_somebody(workspace, holder)? {
-                person = person.or(Some(holder));
-            } else {
-                strangers.push(holder);
-            }
-        }
-    }
-    for (contact, _) in &before.parts {
-        let contact = workspace.live_contact(*contact)?;
-        if is_somebody(workspace, contact)? {
-            person = person.or(Some(contact));
-        } else {
-            strangers.push(contact);
-        }
-    }
-    strangers.sort();
-    strangers.dedup();
-    let contact = match (person, strangers.first()) {
-        (Some(person), _) => person,
-        (None, Some(first)) => *first,
-        (None, None) if claims.is_empty() => return Ok(None),
-        (None, None) => workspace.new_contact(occasion.scope.mode),
-    };
-    for other in strangers.into_iter().filter(|other| *other != contact) {
-        merge_contacts(workspace, occasion, contact, other, person.is_none())?;
-    }
-    for claim in claims {
-        if workspace.holder(&claim)?.is_none() {
-            hold(workspace, contact, claim)?;
-        }
-    }
-    give_group(workspace, occasion, group, contact)?;
-    if workspace.has_leads() {
-        let claims = all_claims(workspace.exact_group(group)?, said);
-        leads::lend_to(workspace, contact, &claims)?;
-    }
-    if person.is_some() {
-        return Ok(None);
-    }
-    learn_all(workspace, occasion, contact, said, &before.unlearned)
-}
-
-fn learn_all(
+/// Lets a contact learn what a statement says, and what objects say from which nobody has learned yet. Returns it if what is shown
+/// of it changed.
+///
+/// # Errors
+/// When the books can't be read.
+pub(super) fn learn_all(
     workspace: &mut Workspace<'_>,
     occasion: &Occasion<'_>,
     contact: ContactId,

@@ -5,6 +5,8 @@
 
 pub use super::changes::{Changes, Due, Notice, Target, money_time};
 
+use std::collections::BTreeMap;
+
 use super::books::{Books, BooksError, BooksResult, NextNumbers};
 use super::changes::place;
 use super::records::Records;
@@ -13,7 +15,7 @@ use crate::model::contact::Contact;
 use crate::model::delivery::{Attempt, ContactSync};
 use crate::model::group::{Group, SubscriptionHistory};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, Mode, Scope, WebhookId};
-use crate::model::identity::{Holder, Identity};
+use crate::model::identity::{Claimant, Holder, Identity};
 use crate::model::lead::Lead;
 use crate::model::time::Timestamp;
 use crate::model::totals::SaleShares;
@@ -32,7 +34,9 @@ pub struct Workspace<'a> {
     syncs: Records<(DestinationId, ContactId), ContactSync>,
     subscriptions: Vec<(String, SubscriptionHistory)>,
     links: Vec<(String, GroupId)>,
-    identities: Vec<(Identity, Holder)>,
+    identities: Vec<(Identity, Option<Holder>)>,
+    /// What is new and what is gone, each as one that was not there or was.
+    claimants: BTreeMap<(Identity, Claimant), bool>,
     leads: Vec<Lead>,
     leads_begun: u64,
     lead_emails: Vec<(String, Option<String>)>,
@@ -80,6 +84,7 @@ impl<'a> Workspace<'a> {
             subscriptions: Vec::new(),
             links: Vec::new(),
             identities: Vec::new(),
+            claimants: BTreeMap::new(),
             leads: Vec::new(),
             leads_begun: 0,
             lead_emails: Vec::new(),
@@ -326,19 +331,85 @@ impl<'a> Workspace<'a> {
     /// When it can't be read.
     pub fn holder(&mut self, identity: &Identity) -> BooksResult<Option<Holder>> {
         let holder = match self.identities.iter().rev().find(|(known, _)| known == identity) {
-            Some((_, holder)) => Some(*holder),
+            Some((_, holder)) => *holder,
             None => self.books.identity(identity)?,
         };
         Ok(match holder {
             Some(Holder::Contact(id)) => Some(Holder::Contact(self.live_contact(id)?)),
+            Some(Holder::Lead(id)) => Some(Holder::Lead(self.live_contact(id)?)),
             other => other,
         })
     }
 
     /// Gives an identity to a holder.
     pub fn put_holder(&mut self, identity: Identity, holder: Holder) {
+        self.set_holder(identity, Some(holder));
+    }
+
+    /// Takes an identity from whoever holds it.
+    pub fn drop_holder(&mut self, identity: Identity) {
+        self.set_holder(identity, None);
+    }
+
+    fn set_holder(&mut self, identity: Identity, holder: Option<Holder>) {
         self.identities.retain(|(known, _)| *known != identity);
         self.identities.push((identity, holder));
+    }
+
+    /// Notes somebody under a lead id or phone who did not stand there.
+    pub fn add_claimant(&mut self, claim: &Identity, claimant: Claimant) {
+        self.note_claimant(claim, claimant, true);
+    }
+
+    /// Takes somebody who stands under a lead id or phone from there.
+    pub fn remove_claimant(&mut self, claim: &Identity, claimant: Claimant) {
+        self.note_claimant(claim, claimant, false);
+    }
+
+    fn note_claimant(&mut self, claim: &Identity, claimant: Claimant, is_there: bool) {
+        let key = (claim.clone(), claimant);
+        // What comes and goes, or goes and comes, is as it was.
+        if self.claimants.remove(&key).is_none() {
+            self.claimants.insert(key, is_there);
+        }
+    }
+
+    /// What this command changes under a lead id or phone.
+    fn claimants_of<'w>(&'w self, claim: &'w Identity) -> impl Iterator<Item = (Claimant, bool)> + 'w {
+        let first = (claim.clone(), Claimant::Person(ContactId(0)));
+        let of_claim = self.claimants.range(first..).take_while(move |((known, _), _)| known == claim);
+        of_claim.map(|((_, claimant), is_there)| (*claimant, *is_there))
+    }
+
+    /// The people who claim a shared lead id or phone: all, or some two of them.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub fn two_claiming(&self, claim: &Identity) -> BooksResult<Vec<ContactId>> {
+        let mut gone = Vec::new();
+        let mut people = Vec::new();
+        for (claimant, is_there) in self.claimants_of(claim) {
+            if let Claimant::Person(contact) = claimant {
+                if is_there { people.push(contact) } else { gone.push(contact) }
+            }
+        }
+        people.extend(self.books.people_claiming(claim, gone.len() + 2)?.iter().filter(|known| !gone.contains(known)));
+        people.truncate(2);
+        Ok(people)
+    }
+
+    /// The purchases that are known by a lead id or phone alone which somebody claims.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub fn sales_known_by(&self, claim: &Identity) -> BooksResult<Vec<GroupId>> {
+        let mut sales = self.books.sales_known_by(claim)?;
+        for (claimant, is_there) in self.claimants_of(claim) {
+            if let Claimant::Sale(group) = claimant {
+                if is_there { sales.push(group) } else { sales.retain(|known| *known != group) }
+            }
+        }
+        Ok(sales)
     }
 
     /// Whether any lead is kept.
@@ -464,6 +535,10 @@ impl<'a> Workspace<'a> {
             next_numbers: Some(self.next),
             ..Changes::default()
         };
+        for (row, is_there) in self.claimants {
+            let rows = if is_there { &mut changes.claimants_added } else { &mut changes.claimants_removed };
+            rows.push(row);
+        }
         for (before, now) in self.groups.changed() {
             changes.note_group(before.as_ref(), now);
         }

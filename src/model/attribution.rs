@@ -87,6 +87,14 @@ pub enum ConsentSource {
 }
 
 impl ConsentSource {
+    /// The other one.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Sender => Self::Browser,
+            Self::Browser => Self::Sender,
+        }
+    }
+
     /// The source's name in JSON.
     pub const fn name(self) -> &'static str {
         match self {

@@ -19,6 +19,8 @@ pub struct Contact {
     pub merged_into: Option<ContactId>,
     /// Everything that recognises the person, in order.
     pub identities: Vec<Identity>,
+    /// Lead ids and phones that the person claims and others claim too, in order: they recognise nobody.
+    pub shared: Vec<Identity>,
     /// Name, address and phone as said last.
     pub person: Person,
     /// When each of them was said, by the provider's time: an older statement never overwrites a newer.
@@ -39,6 +41,11 @@ pub struct Contact {
     pub consent_said_at: ConsentTimes,
     /// How each answer came to us.
     pub consent_said_by: ConsentSources,
+    /// The last answer of the other kind of source, where both have spoken: a browser's where a sender's holds, and the other way
+    /// round. Kept, so that the order in which answers come does not matter.
+    pub consent_overruled: Consent,
+    /// When each of those was given.
+    pub consent_overruled_at: ConsentTimes,
     /// Whether a lead alone made it: nobody authenticated has named the person yet, so that it joins nobody.
     pub unverified: bool,
     /// Whether its touches are lent by a lead that only has the same e-mail address. Anything better takes their place.
@@ -175,6 +182,7 @@ impl Contact {
             mode,
             merged_into: None,
             identities: Vec::new(),
+            shared: Vec::new(),
             person: Person::default(),
             person_said_at: PersonTimes::default(),
             pricing_tier: None,
@@ -185,6 +193,8 @@ impl Contact {
             consent: Consent::default(),
             consent_said_at: ConsentTimes::default(),
             consent_said_by: ConsentSources::default(),
+            consent_overruled: Consent::default(),
+            consent_overruled_at: ConsentTimes::default(),
             unverified: false,
             lent_touches: false,
             erased: false,

@@ -136,8 +136,21 @@ impl fmt::Debug for Identity {
 pub enum Holder {
     /// One contact.
     Contact(super::id::ContactId),
-    /// A lead id or phone that two contacts claimed: it joins nobody.
+    /// A lead id or phone that several people claim: it joins nobody.
     Shared,
+    /// A contact that a lead alone made, for the address or phone that was written into a form. It recognises nobody; it only tells
+    /// that this contact has been begun, also when the lead itself is no longer kept.
+    Lead(super::id::ContactId),
+}
+
+/// Who stands under a lead id or phone, besides the one contact that holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Claimant {
+    /// A person who claims it. Noted only while several do.
+    Person(super::id::ContactId),
+    /// A purchase that names nobody and is known by it alone. Noted only while somebody claims it; while nobody does, those
+    /// purchases are of the contact that holds it.
+    Sale(super::id::GroupId),
 }
 
 #[cfg(test)]

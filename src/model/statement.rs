@@ -7,7 +7,7 @@ use super::attribution::{Attribution, Consent};
 use super::booking::{BookingState, BookingStep};
 use super::business_event::EventKind;
 use super::id::{Mode, Scope};
-use super::identity::{Email, Phone};
+use super::identity::{Email, IdentityKind, Phone};
 use super::money::{Currency, Money};
 use super::subscription::{SubscriptionState, SubscriptionStep};
 use super::time::Timestamp;
@@ -391,6 +391,8 @@ pub struct ObjectState {
     pub person: Person,
     /// What the merchant attached, as the newest statement says.
     pub tags: Tags,
+    /// Lead ids and phones of the buyer that other statements named, in order.
+    pub also_named: Vec<(IdentityKind, String)>,
 }
 
 /// A refund as all statements about it together describe it. The flags only ever go from false to true.

@@ -58,7 +58,7 @@ impl Configured {
                 .iter()
                 .map(|source| ConfiguredSource {
                     name: source.name.clone(),
-                    source: Arc::from(sources::build(&source.settings)),
+                    source: Arc::from(sources::build(&source.settings, config.identity.default_country)),
                     endpoint: config.server.endpoint(&source.name),
                     rules: source_rules(source.rules),
                 })

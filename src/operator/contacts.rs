@@ -51,7 +51,7 @@ pub(super) fn find(reading: &Reading<'_>, text: &str) -> Result<Vec<Contact>, Op
     let mut is_shared = false;
     for identity in identities(text) {
         match reading.snapshot.identity(&identity).map_err(unread)? {
-            Some(Holder::Contact(id)) => ids.extend(reading.survivor(Some(id))?),
+            Some(Holder::Contact(id) | Holder::Lead(id)) => ids.extend(reading.survivor(Some(id))?),
             Some(Holder::Shared) => is_shared = true,
             None => {}
         }

@@ -81,6 +81,7 @@ fn identified(contact: &Contact, mut known: Value) -> Value {
     known["identities"] = contact
         .identities
         .iter()
+        .chain(&contact.shared)
         .map(|identity| json!({"kind": identity.kind.name(), "mode": identity.mode.name(), "value": identity.value}))
         .collect();
     known["first_attribution"] = json!(contact.first_attribution);

@@ -67,6 +67,8 @@ pub(super) fn gather(reading: &Reading<'_>, contact: Contact, asked: &str) -> Re
 /// The addresses and phone numbers of a person.
 fn values(contact: &Contact, groups: &[Group]) -> BTreeSet<String> {
     let mut values = BTreeSet::new();
+    let also_named = groups.iter().flat_map(|group| group.objects.iter().flat_map(|state| &state.also_named));
+    values.extend(also_named.filter(|(kind, _)| *kind == IdentityKind::Phone).map(|(_, phone)| phone.clone()));
     let people = groups.iter().flat_map(|group| group.objects.iter().map(|state| &state.person));
     for person in people.chain([&contact.person]) {
         values.extend(person.email.as_ref().map(|email| email.as_str().to_owned()));

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::model::envelope::Envelope;
+use crate::model::phone::Country;
 use crate::model::statement::Interpreted;
 use crate::model::time::Timestamp;
 
@@ -264,11 +265,14 @@ pub enum Settings {
     GoHighLevel(gohighlevel::Settings),
 }
 
-/// Builds the source that settings describe.
-pub fn build(settings: &Settings) -> Box<dyn Source> {
+/// Builds the source that settings describe. `country` is where phone numbers without a country code are from; without one they
+/// are not read.
+pub fn build(settings: &Settings, country: Option<Country>) -> Box<dyn Source> {
     match settings {
-        Settings::Stripe(settings) => Box::new(stripe::Stripe::new(settings.clone())),
-        Settings::Hmac(settings) => Box::new(hmac::Hmac::new(hmac::Settings::clone(settings))),
-        Settings::GoHighLevel(settings) => Box::new(gohighlevel::GoHighLevel::new(settings.clone())),
+        Settings::Stripe(settings) => Box::new(stripe::Stripe::new(settings.clone()).of_country(country)),
+        Settings::Hmac(settings) => Box::new(hmac::Hmac::new(hmac::Settings::clone(settings)).of_country(country)),
+        Settings::GoHighLevel(settings) => {
+            Box::new(gohighlevel::GoHighLevel::new(settings.clone()).of_country(country))
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Writes planned changes. Only redb can fail here.
 
+use super::claimants;
 use super::error::StoreError;
 use super::numbers::Numbers;
 use super::record;
@@ -70,7 +71,20 @@ fn write(tables: &mut Tables<'_>, changes: &Changes) -> Result<(), redb::Error> 
         tables.links.insert(key.as_str(), group.0)?;
     }
     for (identity, holder) in &changes.identities {
-        tables.identities.insert(identity.key().as_str(), record::holder::encode(*holder).as_slice())?;
+        match holder {
+            Some(holder) => {
+                drop(tables.identities.insert(identity.key().as_str(), record::holder::encode(*holder).as_slice())?);
+            }
+            None => drop(tables.identities.remove(identity.key().as_str())?),
+        }
+    }
+    for (claim, claimant) in &changes.claimants_removed {
+        let (kind, number) = claimants::key(*claimant);
+        tables.claimants.remove((claim.key().as_str(), kind, number))?;
+    }
+    for (claim, claimant) in &changes.claimants_added {
+        let (kind, number) = claimants::key(*claimant);
+        tables.claimants.insert((claim.key().as_str(), kind, number), ())?;
     }
     for lead in &changes.leads {
         tables.leads.insert(lead.id.as_str(), record::lead::encode(lead).as_slice())?;

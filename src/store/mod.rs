@@ -6,6 +6,7 @@
 mod apply;
 mod batch;
 pub mod body;
+mod claimants;
 mod command;
 mod erase;
 mod error;

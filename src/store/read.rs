@@ -5,6 +5,7 @@ use std::sync::Arc;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 
 use super::apply::attempt_key;
+use super::claimants;
 use super::error::StoreError;
 use super::numbers::Numbers;
 use super::record;
@@ -368,6 +369,7 @@ impl Snapshot {
             + table_bytes(&self.table(schema::LINKS)?)?
             + table_bytes(&self.table(schema::CONTACTS)?)?
             + table_bytes(&self.table(schema::IDENTITIES)?)?
+            + table_bytes(&self.table(schema::CLAIMANTS)?)?
             + table_bytes(&self.table(schema::CONTACT_GROUPS)?)?
             + table_bytes(&self.table(schema::SUBSCRIPTIONS)?)?
             + table_bytes(&self.table(schema::BUSINESS_EVENTS)?)?
@@ -428,6 +430,14 @@ impl Books for Snapshot {
         let table = self.table(schema::IDENTITIES)?;
         let found = table.get(identity.key().as_str()).map_err(StoreError::storage)?;
         Ok(found.map(|bytes| record::holder::decode(bytes.value())).transpose().map_err(StoreError::from)?)
+    }
+
+    fn people_claiming(&self, claim: &Identity, most: usize) -> BooksResult<Vec<ContactId>> {
+        Ok(claimants::people(&self.table(schema::CLAIMANTS)?, claim, most)?)
+    }
+
+    fn sales_known_by(&self, claim: &Identity) -> BooksResult<Vec<GroupId>> {
+        Ok(claimants::sales(&self.table(schema::CLAIMANTS)?, claim)?)
     }
 
     fn contact(&self, id: ContactId) -> BooksResult<Option<Contact>> {

@@ -23,6 +23,9 @@ pub(super) const LINKS: TableDefinition<'_, &str, u64> = TableDefinition::new("l
 pub(super) const CONTACTS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("contacts");
 /// Identities with who holds them.
 pub(super) const IDENTITIES: TableDefinition<'_, &str, Bytes> = TableDefinition::new("identities");
+/// Who stands under a lead id or phone: identity, 0 for a person of several who claim it or 1 for a purchase that is known by it
+/// alone, contact or group.
+pub(super) const CLAIMANTS: TableDefinition<'_, (&str, u8, u64), ()> = TableDefinition::new("claimants");
 /// A contact's groups: contact, time of their money, group.
 pub(super) const CONTACT_GROUPS: TableDefinition<'_, (u64, i64, u64), ()> = TableDefinition::new("contact_groups");
 /// Subscriptions with what they have been billed.

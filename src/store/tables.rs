@@ -2,6 +2,7 @@
 
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
+use super::claimants;
 use super::error::StoreError;
 use super::numbers::Numbers;
 use super::record;
@@ -26,6 +27,7 @@ pub(super) struct Tables<'txn> {
     pub(super) links: Table<'txn, &'static str, u64>,
     pub(super) contacts: Table<'txn, u64, Bytes>,
     pub(super) identities: Table<'txn, &'static str, Bytes>,
+    pub(super) claimants: Table<'txn, (&'static str, u8, u64), ()>,
     pub(super) contact_groups: Table<'txn, (u64, i64, u64), ()>,
     pub(super) subscriptions: Table<'txn, &'static str, Bytes>,
     pub(super) business_events: Table<'txn, u64, Bytes>,
@@ -55,6 +57,7 @@ impl<'txn> Tables<'txn> {
                 links: txn.open_table(schema::LINKS)?,
                 contacts: txn.open_table(schema::CONTACTS)?,
                 identities: txn.open_table(schema::IDENTITIES)?,
+                claimants: txn.open_table(schema::CLAIMANTS)?,
                 contact_groups: txn.open_table(schema::CONTACT_GROUPS)?,
                 subscriptions: txn.open_table(schema::SUBSCRIPTIONS)?,
                 business_events: txn.open_table(schema::BUSINESS_EVENTS)?,
@@ -97,6 +100,14 @@ impl Books for Tables<'_> {
     fn identity(&self, identity: &Identity) -> BooksResult<Option<Holder>> {
         let found = self.identities.get(identity.key().as_str()).map_err(StoreError::storage)?;
         Ok(found.map(|bytes| record::holder::decode(bytes.value())).transpose().map_err(StoreError::from)?)
+    }
+
+    fn people_claiming(&self, claim: &Identity, most: usize) -> BooksResult<Vec<ContactId>> {
+        Ok(claimants::people(&self.claimants, claim, most)?)
+    }
+
+    fn sales_known_by(&self, claim: &Identity) -> BooksResult<Vec<GroupId>> {
+        Ok(claimants::sales(&self.claimants, claim)?)
     }
 
     fn contact(&self, id: ContactId) -> BooksResult<Option<Contact>> {

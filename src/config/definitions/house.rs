@@ -400,7 +400,8 @@ const IDENTITY: &[Key] = &[
         name: "default_country",
         form: Form::Word("country (two letters, ISO 3166)", Country::names),
         preset: Preset::Unset("\"DE\""),
-        doc: "Where phone numbers without a country code are from; without it they recognise nobody.",
+        doc: "Where phone numbers without a country code are from, whoever sends them: forms and every source. Without it such a number \
+              is left out.",
     },
     Key {
         name: "consent_default",

@@ -173,6 +173,30 @@ fn each_step_is_told_once_and_an_event_destination_waits_for_the_browser() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
+    /// A newer word never undoes what happened. (An older one that comes late can: it may show that an appointment that seemed to
+    /// be moved was made for that time.)
+    #[test]
+    fn nothing_that_happened_vanishes_by_a_newer_word(
+        words in prop::collection::vec(
+            (select(vec![Booked, Removed, Cancelled, Missed, Attended]), 0_i64..3, 0_u8..2, any::<bool>()),
+            1..12,
+        ),
+    ) {
+        let mut house = House::new(nobody());
+        let mut known: Vec<String> = Vec::new();
+        for (at, (status, begins, number, again)) in words.into_iter().enumerate() {
+            let word = booking(&format!("ap_{number}"), at as i64 * 10, status, begins * 40);
+            house.take(&word);
+            if again {
+                house.take(&word);
+            }
+            house.check();
+            let now: Vec<String> = house.current().into_iter().map(|event| event.key.clone()).collect();
+            prop_assert!(known.iter().all(|key| now.contains(key)), "{known:?} and then {now:?}");
+            known = now;
+        }
+    }
+
     /// Any history, in any order, any part of it twice: the same books.
     #[test]
     fn any_order_of_any_history_gives_the_same_books(

@@ -11,7 +11,7 @@ use crate::model::contact::Contact;
 use crate::model::delivery::{Attempt, ContactSync, State};
 use crate::model::group::{Group, SubscriptionHistory};
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, WebhookId};
-use crate::model::identity::{Holder, Identity};
+use crate::model::identity::{Claimant, Holder, Identity};
 use crate::model::lead::Lead;
 use crate::model::money::Sums;
 use crate::model::time::Timestamp;
@@ -29,6 +29,7 @@ pub struct Memory {
     pub subscriptions: BTreeMap<String, SubscriptionHistory>,
     pub links: BTreeMap<String, GroupId>,
     pub identities: BTreeMap<String, Holder>,
+    pub claimants: BTreeSet<(Identity, Claimant)>,
     pub leads: BTreeMap<String, Lead>,
     pub lead_emails: BTreeMap<String, String>,
     pub sales_told: SaleShares,
@@ -53,6 +54,7 @@ impl Memory {
             subscriptions: BTreeMap::new(),
             links: BTreeMap::new(),
             identities: BTreeMap::new(),
+            claimants: BTreeSet::new(),
             leads: BTreeMap::new(),
             lead_emails: BTreeMap::new(),
             sales_told: SaleShares::default(),
@@ -87,7 +89,14 @@ impl Memory {
         self.syncs.extend(changes.contact_syncs.into_iter().map(|sync| ((sync.destination, sync.contact), sync)));
         self.subscriptions.extend(changes.subscriptions);
         self.links.extend(changes.links);
-        self.identities.extend(changes.identities.into_iter().map(|(identity, holder)| (identity.key(), holder)));
+        for (identity, holder) in changes.identities {
+            match holder {
+                Some(holder) => self.identities.insert(identity.key(), holder),
+                None => self.identities.remove(&identity.key()),
+            };
+        }
+        take(&mut self.claimants, changes.claimants_removed);
+        put(&mut self.claimants, changes.claimants_added);
         self.leads.extend(changes.leads.into_iter().map(|lead| (lead.id.clone(), lead)));
         for (email, lead) in changes.lead_emails {
             match lead {
@@ -132,6 +141,7 @@ impl Memory {
     pub fn check(&self, rules: &Rules) {
         self.check_indexes();
         self.check_contacts();
+        self.check_claims();
         self.check_groups();
         self.check_deliveries(rules);
     }
@@ -294,6 +304,24 @@ impl Books for Memory {
 
     fn identity(&self, identity: &Identity) -> BooksResult<Option<Holder>> {
         Ok(self.identities.get(&identity.key()).copied())
+    }
+
+    fn people_claiming(&self, claim: &Identity, most: usize) -> BooksResult<Vec<ContactId>> {
+        let of_claim = self.claimants.iter().filter(|(known, _)| known == claim);
+        let people = of_claim.filter_map(|(_, claimant)| match claimant {
+            Claimant::Person(contact) => Some(*contact),
+            Claimant::Sale(_) => None,
+        });
+        Ok(people.take(most).collect())
+    }
+
+    fn sales_known_by(&self, claim: &Identity) -> BooksResult<Vec<GroupId>> {
+        let of_claim = self.claimants.iter().filter(|(known, _)| known == claim);
+        let sales = of_claim.filter_map(|(_, claimant)| match claimant {
+            Claimant::Sale(group) => Some(*group),
+            Claimant::Person(_) => None,
+        });
+        Ok(sales.collect())
     }
 
     fn contact(&self, id: ContactId) -> BooksResult<Option<Contact>> {

@@ -208,7 +208,7 @@ impl House {
     pub fn contact_by(&self, identity: &Identity) -> Option<&Contact> {
         match self.books.identities.get(&identity.key())? {
             Holder::Contact(id) => Some(&self.books.contacts[&self.books.live_contact(*id)]),
-            Holder::Shared => None,
+            Holder::Shared | Holder::Lead(_) => None,
         }
     }
 

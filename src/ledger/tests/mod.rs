@@ -2,7 +2,9 @@
 
 mod bookings;
 mod books;
+mod claims;
 mod connected;
+mod consent;
 mod counting;
 mod customers;
 mod decisions;

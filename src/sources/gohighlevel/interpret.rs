@@ -4,6 +4,7 @@
 //! own. What is missing or odd becomes a note, never an error.
 
 use crate::model::id::{Mode, Scope};
+use crate::model::phone::Country;
 use crate::model::statement::{Interpreted, Meaning, Statement};
 use crate::model::time::Timestamp;
 use crate::sources::{BODY_ID, InvalidPayload, Message};
@@ -49,8 +50,12 @@ fn by_shape(body: &Body) -> Option<&'static str> {
     }
 }
 
-/// Reads the body of a verified request.
-pub(super) fn interpret(settings: &Settings, message: &Message<'_>) -> Result<Interpreted, InvalidPayload> {
+/// Reads the body of a verified request. Phone numbers without a country code are of `country`.
+pub(super) fn interpret(
+    settings: &Settings,
+    country: Option<Country>,
+    message: &Message<'_>,
+) -> Result<Interpreted, InvalidPayload> {
     let text = std::str::from_utf8(message.body)
         .map_err(|error| InvalidPayload(format!("the body is not UTF-8 from byte {}", error.valid_up_to())))?;
     // Its message has a line and a column, and nothing of the text.
@@ -93,7 +98,7 @@ pub(super) fn interpret(settings: &Settings, message: &Message<'_>) -> Result<In
         (None, None) => format!("{BODY_ID}{}", body.digest()),
     };
     let said_at = created.unwrap_or(message.received_at);
-    let mut reading = Reading { settings, body: &body, event_type: &event_type, said_at, notes: &mut notes };
+    let mut reading = Reading { settings, country, body: &body, event_type: &event_type, said_at, notes: &mut notes };
     let read = if is_workflow { Some(workflow::told as Read) } else { reader(&event_type) };
     let meaning = match read {
         None => Meaning::Ignored,

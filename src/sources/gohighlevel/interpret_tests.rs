@@ -29,7 +29,7 @@ pub(in super::super) fn settings() -> Settings {
 fn told_at(event: Option<&str>, body: &Value) -> Interpreted {
     let envelope = Envelope { headers: Vec::new(), event: event.map(str::to_owned) };
     let bytes = body.to_string().into_bytes();
-    interpret(&settings(), &Message { envelope: &envelope, body: &bytes, received_at: NOW }).unwrap()
+    interpret(&settings(), None, &Message { envelope: &envelope, body: &bytes, received_at: NOW }).unwrap()
 }
 
 fn said(event: Option<&str>, body: Value) -> (Statement, Vec<String>) {
@@ -38,6 +38,17 @@ fn said(event: Option<&str>, body: Value) -> (Statement, Vec<String>) {
         Meaning::Statement(statement) => (*statement, told.notes),
         other => panic!("{other:?} {:?}", told.notes),
     }
+}
+
+#[test]
+fn a_number_without_a_country_code_is_of_the_configured_country() {
+    let body = app("ContactCreate", json!({"id": "con_1", "phone": "030 1234567"})).to_string().into_bytes();
+    let phone = |country: Option<Country>| {
+        let told = interpret(&settings(), country, &Message::bare(&body, NOW)).unwrap();
+        let Meaning::Statement(statement) = told.meaning else { panic!() };
+        statement.person.phone.map(|phone| phone.as_str().to_owned())
+    };
+    assert_eq!((phone("DE".parse().ok()).as_deref(), phone(None)), (Some("+49301234567"), None));
 }
 
 /// A marketplace webhook with these fields.
@@ -347,30 +358,30 @@ fn different_events_of_one_thing_are_no_repeats_of_each_other() {
 fn what_comes_again_without_an_id_after_its_mark_is_gone_has_happened_again() {
     let body = flow(json!({})).to_string().into_bytes();
     let envelope = Envelope { headers: Vec::new(), event: Some("webinar".to_owned()) };
-    let object = |received_at| match interpret(&settings(), &Message { envelope: &envelope, body: &body, received_at })
-    {
-        Ok(Interpreted { meaning: Meaning::Statement(statement), .. }) => statement.object,
-        other => panic!("{other:?}"),
-    };
+    let object =
+        |received_at| match interpret(&settings(), None, &Message { envelope: &envelope, body: &body, received_at }) {
+            Ok(Interpreted { meaning: Meaning::Statement(statement), .. }) => statement.object,
+            other => panic!("{other:?}"),
+        };
     assert_ne!(object(NOW), object(NOW.after(Duration::from_secs(7 * 86_400))));
     assert_eq!(object(NOW), object(NOW), "interpreted again");
 }
 
 #[test]
 fn what_can_not_be_taken_says_why_without_repeating_it() {
-    let refused = |body: &[u8]| interpret(&settings(), &Message::bare(body, NOW)).unwrap_err().0;
+    let refused = |body: &[u8]| interpret(&settings(), None, &Message::bare(body, NOW)).unwrap_err().0;
     for body in [&b"\xff"[..], b"", b"[]", b"\"jane@example.com\"", b"{\"email\": \"jane@example.com\""] {
         assert!(!refused(body).contains("jane"), "{body:?}");
     }
     let mut many = settings();
     many.locations.push("loc2".into());
-    assert!(interpret(&many, &Message::bare(b"{\"type\":\"ContactCreate\",\"id\":\"c\"}", NOW)).is_err());
+    assert!(interpret(&many, None, &Message::bare(b"{\"type\":\"ContactCreate\",\"id\":\"c\"}", NOW)).is_err());
     let deep = format!(
         "{{\"webhookId\":\"w\",\"type\":\"ContactCreate\",\"locationId\":\"loc1\",\"x\":{}1{}}}",
         "[".repeat(500),
         "]".repeat(500)
     );
-    let kept = interpret(&settings(), &Message::bare(deep.as_bytes(), NOW)).unwrap();
+    let kept = interpret(&settings(), None, &Message::bare(deep.as_bytes(), NOW)).unwrap();
     assert_eq!((kept.meaning, kept.provider_id.as_str()), (Meaning::Undigested, "w"));
     let unknown = told_at(None, &app("NoteCreate", json!({"id": "n"})));
     assert_eq!(unknown.meaning, Meaning::Ignored);
@@ -463,12 +474,12 @@ proptest! {
         event_type in prop::sample::select(vec!["ContactCreate", "AppointmentUpdate", "OpportunityUpdate", "OrderStatusUpdate", "InvoicePaid", "x"]),
         event in prop::option::of("[a-z_]{0,20}"),
     ) {
-        let _ = interpret(&settings(), &Message::bare(&bytes, NOW));
+        let _ = interpret(&settings(), None, &Message::bare(&bytes, NOW));
         let envelope = Envelope { headers: Vec::new(), event };
         for body in [value.clone(), app(event_type, json!({"appointment": value, "items": value, "customData": value})),
             flow(json!({"calendar": value, "customData": value, "tags": value})), json!({"type": event_type, "data": value})] {
             let bytes = body.to_string().into_bytes();
-            if let Ok(told) = interpret(&settings(), &Message { envelope: &envelope, body: &bytes, received_at: NOW }) {
+            if let Ok(told) = interpret(&settings(), None, &Message { envelope: &envelope, body: &bytes, received_at: NOW }) {
                 prop_assert!(!told.provider_id.is_empty() && told.provider_id.len() <= 1300);
                 prop_assert!(told.scope.account.is_some());
             }

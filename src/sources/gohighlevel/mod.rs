@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::model::money::Currency;
+use crate::model::phone::Country;
 use crate::model::secret::Secret;
 use crate::model::statement::Interpreted;
 
@@ -69,6 +70,8 @@ pub struct GoHighLevel {
     settings: Settings,
     keys: Vec<PublicKey>,
     legacy: Option<keys::LegacyKey>,
+    /// Where phone numbers without a country code are from.
+    country: Option<Country>,
 }
 
 impl GoHighLevel {
@@ -80,7 +83,13 @@ impl GoHighLevel {
             settings.public_keys.clone()
         };
         let legacy = if settings.legacy_signature { keys::LegacyKey::published() } else { None };
-        Self { settings, keys, legacy }
+        Self { settings, keys, legacy, country: None }
+    }
+
+    /// The same; and phone numbers without a country code are of this country.
+    #[must_use]
+    pub fn of_country(self, country: Option<Country>) -> Self {
+        Self { country, ..self }
     }
 
     fn knows_location(&self, location: Option<&str>) -> bool {
@@ -106,7 +115,7 @@ impl Source for GoHighLevel {
     }
 
     fn interpret(&self, message: &Message<'_>) -> Result<Interpreted, InvalidPayload> {
-        interpret::interpret(&self.settings, message)
+        interpret::interpret(&self.settings, self.country, message)
     }
 
     fn explain(&self, request: &Request<'_>, refusal: Refusal) -> String {

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::model::attribution::Attribution;
 use crate::model::identity::{Email, Phone};
 use crate::model::money::{Currency, Money};
+use crate::model::phone::Country;
 use crate::model::statement::{Claim, Details, NOTHING_TO_COUNT, ObjectKind, ObjectRef, Person, Statement, Tags};
 use crate::model::time::Timestamp;
 use crate::sources::tags;
@@ -16,6 +17,8 @@ use super::json::{self, Body};
 pub(super) struct Reading<'e> {
     /// How the source is configured.
     pub settings: &'e Settings,
+    /// Where phone numbers without a country code are from.
+    pub country: Option<Country>,
     /// What came.
     pub body: &'e Body,
     /// Its type, or a workflow's name for it.
@@ -53,7 +56,7 @@ impl Reading<'_> {
         });
         Person {
             email: first(&["email"]).and_then(Email::parse),
-            phone: first(&["phone", "phoneNo"]).and_then(Phone::parse),
+            phone: first(&["phone", "phoneNo"]).and_then(|text| Phone::parse_in(text, self.country)),
             name: whole,
         }
     }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::model::id::{Mode, Scope};
+use crate::model::phone::Country;
 use crate::model::secret::Secret;
 use crate::model::statement::{Interpreted, Meaning as Meant};
 
@@ -64,6 +65,8 @@ pub struct Hmac {
     tokens: Tokens,
     naming: Naming,
     meanings: Meanings,
+    /// Where phone numbers without a country code are from.
+    country: Option<Country>,
 }
 
 impl Hmac {
@@ -75,7 +78,13 @@ impl Hmac {
         let checker = Checker::new(settings.scheme.clone(), keys);
         let naming = Naming::new(&settings.scheme);
         let meanings = Meanings::new(&settings.meaning);
-        Self { settings, checker, tokens, naming, meanings }
+        Self { settings, checker, tokens, naming, meanings, country: None }
+    }
+
+    /// The same; and phone numbers without a country code are of this country.
+    #[must_use]
+    pub fn of_country(self, country: Option<Country>) -> Self {
+        Self { country, ..self }
     }
 }
 
@@ -132,7 +141,7 @@ impl Source for Hmac {
         };
         let (mut interpreted, body) = self.naming.name(scope, message)?;
         if interpreted.meaning == Meant::Ignored
-            && let Some(statement) = self.meanings.read(message, &body, &mut interpreted)
+            && let Some(statement) = self.meanings.read(message, &body, self.country, &mut interpreted)
         {
             interpreted.meaning = Meant::Statement(Box::new(statement));
         }

@@ -6,11 +6,10 @@ use super::object::{Reading, person};
 
 /// A customer as the merchant knows it.
 pub(super) fn customer(reading: &mut Reading<'_>) -> Option<Statement> {
-    let customer = reading.object;
     let mut statement = reading.statement(ObjectKind::Customer, "id")?;
     statement.customer = Some(statement.object.id.clone());
     statement.person = person(
-        customer,
+        reading,
         &["email"],
         &["phone", "shipping.phone"],
         &["name", "individual_name", "business_name", "shipping.name"],

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 
 use crate::model::id::{Mode, Scope};
+use crate::model::phone::Country;
 use crate::model::statement::{Interpreted, Meaning, Statement};
 use crate::model::time::Timestamp;
 use crate::sources::InvalidPayload;
@@ -84,8 +85,12 @@ fn undigested(text: &str) -> Option<Interpreted> {
     })
 }
 
-/// Reads the body of a verified request.
-pub(super) fn interpret(body: &[u8], metadata_keys: &MetadataKeys) -> Result<Interpreted, InvalidPayload> {
+/// Reads the body of a verified request. Phone numbers without a country code are of `country`.
+pub(super) fn interpret(
+    body: &[u8],
+    metadata_keys: &MetadataKeys,
+    country: Option<Country>,
+) -> Result<Interpreted, InvalidPayload> {
     let text = std::str::from_utf8(body)
         .map_err(|error| InvalidPayload(format!("the body is not UTF-8 from byte {}", error.valid_up_to())))?;
     // Its message has a line and a column, and nothing of the text.
@@ -131,7 +136,7 @@ pub(super) fn interpret(body: &[u8], metadata_keys: &MetadataKeys) -> Result<Int
             Some(event_type) => match reader(event_type) {
                 None => Meaning::Ignored,
                 Some(read) => {
-                    let told = Told { event: &event, id, event_type, created, metadata_keys };
+                    let told = Told { event: &event, id, event_type, created, metadata_keys, country };
                     meaning(&told, read, &mut notes)
                 }
             },
@@ -154,6 +159,7 @@ struct Told<'e> {
     event_type: &'e str,
     created: Option<Timestamp>,
     metadata_keys: &'e MetadataKeys,
+    country: Option<Country>,
 }
 
 fn meaning(told: &Told<'_>, read: ReadObject, notes: &mut Vec<String>) -> Meaning {
@@ -166,8 +172,8 @@ fn meaning(told: &Told<'_>, read: ReadObject, notes: &mut Vec<String>) -> Meanin
         Timestamp::EPOCH
     });
     let previous = told.event.at("data.previous_attributes");
-    let Told { id: event_id, event_type, metadata_keys, .. } = *told;
-    match read(&mut Reading { event_id, said_at, event_type, object, previous, metadata_keys, notes }) {
+    let Told { id: event_id, event_type, metadata_keys, country, .. } = *told;
+    match read(&mut Reading { event_id, said_at, event_type, object, previous, metadata_keys, country, notes }) {
         Some(statement) => Meaning::Statement(Box::new(statement)),
         None => {
             notes.push("object id absent".to_owned());

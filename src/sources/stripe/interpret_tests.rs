@@ -13,7 +13,20 @@ use crate::sources::SampleRequest;
 use crate::sources::signature::SigningKey;
 
 fn interpret(body: &[u8]) -> Result<Interpreted, InvalidPayload> {
-    super::interpret(body, &MetadataKeys::default())
+    super::interpret(body, &MetadataKeys::default(), None)
+}
+
+#[test]
+fn a_number_without_a_country_code_is_of_the_configured_country() {
+    let mut sold = session();
+    sold["customer_details"]["phone"] = json!("030 1234567");
+    let body = event("checkout.session.completed", sold).to_string();
+    let phone = |country: Option<Country>| {
+        let told = super::interpret(body.as_bytes(), &MetadataKeys::default(), country).unwrap();
+        let Meaning::Statement(statement) = told.meaning else { panic!() };
+        statement.person.phone.map(|phone| phone.as_str().to_owned())
+    };
+    assert_eq!((phone("DE".parse().ok()).as_deref(), phone(None)), (Some("+49301234567"), None));
 }
 
 fn paid(minor: i64, billing: Option<Billing>) -> Claim {

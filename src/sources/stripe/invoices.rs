@@ -64,7 +64,7 @@ fn invoice(reading: &Reading<'_>) -> Option<Statement> {
         fill_tags(&mut statement.tags, &reading.metadata_keys.tags(line.at("metadata"), reading.said_at));
     }
     statement.person = person(
-        invoice,
+        reading,
         &["customer_email", "customer.email"],
         &["customer_phone", "customer_shipping.phone", "customer.phone"],
         &["customer_name", "customer_shipping.name", "customer.name"],

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::phone::Country;
 use crate::model::secret::Secret;
 use crate::model::statement::Interpreted;
 
@@ -49,6 +50,8 @@ pub struct Settings {
 pub struct Stripe {
     settings: Settings,
     keys: Vec<SigningKey>,
+    /// Where phone numbers without a country code are from.
+    country: Option<Country>,
 }
 
 impl Stripe {
@@ -61,7 +64,13 @@ impl Stripe {
             .filter(|secret| !secret.expose().trim().is_empty())
             .map(|secret| SigningKey::new(secret.expose().as_bytes()))
             .collect();
-        Self { settings, keys }
+        Self { settings, keys, country: None }
+    }
+
+    /// The same; and phone numbers without a country code are of this country.
+    #[must_use]
+    pub fn of_country(self, country: Option<Country>) -> Self {
+        Self { country, ..self }
     }
 }
 
@@ -79,7 +88,7 @@ impl Source for Stripe {
     }
 
     fn interpret(&self, message: &Message<'_>) -> Result<Interpreted, InvalidPayload> {
-        interpret::interpret(message.body, &self.settings.metadata)
+        interpret::interpret(message.body, &self.settings.metadata, self.country)
     }
 
     fn explain(&self, request: &Request<'_>, refusal: Refusal) -> String {

@@ -2,6 +2,7 @@
 
 use crate::model::identity::{Email, Phone};
 use crate::model::money::{Currency, Money};
+use crate::model::phone::Country;
 use crate::model::statement::{Claim, Details, NOTHING_TO_COUNT, ObjectKind, ObjectRef, Person, Statement, Tags};
 use crate::model::time::Timestamp;
 
@@ -28,6 +29,8 @@ pub(super) struct Reading<'e> {
     pub previous: Option<&'e Json<'e>>,
     /// How the merchant names what the metadata tells.
     pub metadata_keys: &'e MetadataKeys,
+    /// Where phone numbers without a country code are from.
+    pub country: Option<Country>,
     /// Oddities met.
     pub notes: &'e mut Vec<String>,
 }
@@ -146,12 +149,12 @@ pub(super) fn push_link(links: &mut Vec<ObjectRef>, kind: ObjectKind, id: Option
     }
 }
 
-/// The person at the first of these paths that say something.
-pub(super) fn person(object: &Json<'_>, emails: &[&str], phones: &[&str], names: &[&str]) -> Person {
-    let texts = |path: &&str| object.text(path);
+/// The person at the first of these paths of the event's object that say something.
+pub(super) fn person(reading: &Reading<'_>, emails: &[&str], phones: &[&str], names: &[&str]) -> Person {
+    let texts = |path: &&str| reading.object.text(path);
     Person {
         email: emails.iter().filter_map(texts).find_map(Email::parse),
-        phone: phones.iter().filter_map(texts).find_map(Phone::parse),
+        phone: phones.iter().filter_map(texts).find_map(|text| Phone::parse_in(text, reading.country)),
         name: names.iter().filter_map(texts).find_map(value),
     }
 }

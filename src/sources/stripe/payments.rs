@@ -133,7 +133,7 @@ fn session(reading: &Reading<'_>) -> Option<Statement> {
     statement.links = reading.links(&[(ObjectKind::Intent, "payment_intent"), (ObjectKind::Invoice, "invoice")]);
     statement.subscription = session.id("subscription").map(str::to_owned);
     statement.person = person(
-        session,
+        reading,
         &["customer_details.email", "customer_email", "customer.email"],
         &["customer_details.phone", "customer.phone"],
         &[
@@ -198,7 +198,7 @@ fn intent(reading: &Reading<'_>) -> Option<Statement> {
         push_link(&mut statement.links, kind, Some(id));
     }
     statement.person = person(
-        intent,
+        reading,
         &[
             "receipt_email",
             "latest_charge.billing_details.email",
@@ -262,7 +262,7 @@ fn charge(reading: &Reading<'_>) -> Option<Statement> {
     let mut statement = reading.statement(ObjectKind::Charge, "id")?;
     statement.links = reading.links(&[(ObjectKind::Intent, "payment_intent"), (ObjectKind::Invoice, "invoice")]);
     statement.person = person(
-        charge,
+        reading,
         &["billing_details.email", "receipt_email"],
         &["billing_details.phone", "shipping.phone"],
         &["billing_details.name", "shipping.name"],

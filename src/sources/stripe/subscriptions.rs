@@ -25,7 +25,7 @@ pub(super) fn subscription_ended(reading: &mut Reading<'_>) -> Option<Statement>
 fn statement(reading: &mut Reading<'_>, status: SubscriptionStatus) -> Option<Statement> {
     // No links: a subscription spans purchases, and would make one sale of all of them.
     let mut statement = reading.statement(ObjectKind::Subscription, "id")?;
-    statement.person = person(reading.object, &["customer.email"], &["customer.phone"], &["customer.name"]);
+    statement.person = person(reading, &["customer.email"], &["customer.phone"], &["customer.name"]);
     let has_ended = status == SubscriptionStatus::Ended;
     statement.claim = Claim::Subscription(SubscriptionStep {
         terms: SubscriptionTerms {

@@ -27,7 +27,7 @@ pub(super) fn change(event_type: &str, object: Value, previous: Value) -> Value 
 }
 
 pub(super) fn read(event: &Value) -> Interpreted {
-    interpret(event.to_string().as_bytes(), &MetadataKeys::default()).unwrap()
+    interpret(event.to_string().as_bytes(), &MetadataKeys::default(), None).unwrap()
 }
 
 /// The statement of an event that must mean something, and the notes on it.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::attribution::Attribution;
+use crate::model::attribution::{Attribution, Consent};
 use crate::model::contact::{ConsentTimes, Contact, LastSale, PersonTimes, SaleAmount, Subscriptions};
 use crate::model::id::{ContactId, Mode};
 use crate::model::identity::{Identity, IdentityKind};
@@ -34,6 +34,8 @@ struct ContactV1<'a> {
     #[serde(borrow)]
     identities: Vec<IdentityV1<'a>>,
     #[serde(borrow)]
+    shared: Vec<IdentityV1<'a>>,
+    #[serde(borrow)]
     person: Option<PersonV1<'a>>,
     /// Address, phone, name.
     person_said_at: [i64; 3],
@@ -48,6 +50,7 @@ struct ContactV1<'a> {
     /// Analytics, ads, e-mail.
     consent_said_at: [i64; 3],
     consent_said_by: u8,
+    overruled: Option<OverruledV1>,
     /// 1: made by a lead alone; 2: its touches are lent; 4: erased.
     flags: u8,
     totals: Vec<MoneyV1>,
@@ -61,6 +64,14 @@ struct ContactV1<'a> {
     #[serde(borrow)]
     subscriptions: Option<SubscriptionsV1<'a>>,
     lead_since: Option<i64>,
+}
+
+/// Answers of the other kind of source.
+#[derive(Serialize, Deserialize)]
+struct OverruledV1 {
+    consent: u8,
+    /// Analytics, ads, e-mail.
+    said_at: [i64; 3],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,6 +112,7 @@ pub fn encode(contact: &Contact) -> Vec<u8> {
         mode: contact.mode.code(),
         merged_into: contact.merged_into.map(|contact| contact.0),
         identities: contact.identities.iter().map(IdentityV1::of).collect(),
+        shared: contact.shared.iter().map(IdentityV1::of).collect(),
         person: PersonV1::of(&contact.person),
         person_said_at: [
             contact.person_said_at.email.millis(),
@@ -112,12 +124,9 @@ pub fn encode(contact: &Contact) -> Vec<u8> {
         payment_method_type: contact.payment_method_type.as_deref(),
         touches: TouchesV1::of(&contact.first_attribution, &contact.last_attribution),
         consent: consent_code(contact.consent),
-        consent_said_at: [
-            contact.consent_said_at.analytics.millis(),
-            contact.consent_said_at.ads.millis(),
-            contact.consent_said_at.email.millis(),
-        ],
+        consent_said_at: millis(contact.consent_said_at),
         consent_said_by: sources_code(contact.consent_said_by),
+        overruled: OverruledV1::of(contact),
         flags: u8::from(contact.unverified) | u8::from(contact.lent_touches) << 1 | u8::from(contact.erased) << 2,
         totals: contact.totals.iter().map(MoneyV1::of).collect(),
         purchases: contact.purchases,
@@ -139,11 +148,13 @@ pub fn decode(id: ContactId, bytes: &[u8]) -> Result<Contact, RecordError> {
     read(bytes, |ContactRecord::V1(v1)| {
         let totals: Vec<Money> = v1.totals.into_iter().map(MoneyV1::read).collect::<Result<_, _>>()?;
         let (first_attribution, last_attribution) = v1.touches.read();
+        let (consent_overruled, consent_overruled_at) = OverruledV1::read(v1.overruled)?;
         Ok(Contact {
             id,
             mode: Mode::from_code(v1.mode)?,
             merged_into: v1.merged_into.map(ContactId),
             identities: v1.identities.into_iter().map(IdentityV1::read).collect::<Result<_, _>>()?,
+            shared: v1.shared.into_iter().map(IdentityV1::read).collect::<Result<_, _>>()?,
             person: PersonV1::read(v1.person),
             person_said_at: {
                 let [email, phone, name] = v1.person_said_at.map(Timestamp::from_millis);
@@ -155,11 +166,10 @@ pub fn decode(id: ContactId, bytes: &[u8]) -> Result<Contact, RecordError> {
             first_attribution,
             last_attribution,
             consent: consent_from_code(v1.consent)?,
-            consent_said_at: {
-                let [analytics, ads, email] = v1.consent_said_at.map(Timestamp::from_millis);
-                ConsentTimes { analytics, ads, email }
-            },
+            consent_said_at: times(v1.consent_said_at),
             consent_said_by: sources_from_code(v1.consent_said_by)?,
+            consent_overruled,
+            consent_overruled_at,
             unverified: v1.flags & 1 != 0,
             lent_touches: match v1.flags {
                 0..=7 => v1.flags & 2 != 0,
@@ -177,6 +187,32 @@ pub fn decode(id: ContactId, bytes: &[u8]) -> Result<Contact, RecordError> {
             lead_since: v1.lead_since.map(Timestamp::from_millis),
         })
     })
+}
+
+/// Analytics, ads, e-mail.
+fn millis(times: ConsentTimes) -> [i64; 3] {
+    [times.analytics.millis(), times.ads.millis(), times.email.millis()]
+}
+
+fn times(millis: [i64; 3]) -> ConsentTimes {
+    let [analytics, ads, email] = millis.map(Timestamp::from_millis);
+    ConsentTimes { analytics, ads, email }
+}
+
+impl OverruledV1 {
+    /// As it is written; none where nobody was overruled.
+    fn of(contact: &Contact) -> Option<Self> {
+        let (consent, at) = (contact.consent_overruled, contact.consent_overruled_at);
+        (consent != Consent::default() || at != ConsentTimes::default())
+            .then(|| Self { consent: consent_code(consent), said_at: millis(at) })
+    }
+
+    fn read(stored: Option<Self>) -> Result<(Consent, ConsentTimes), Fault> {
+        stored.map_or_else(
+            || Ok(Default::default()),
+            |stored| Ok((consent_from_code(stored.consent)?, times(stored.said_at))),
+        )
+    }
 }
 
 impl<'a> IdentityV1<'a> {

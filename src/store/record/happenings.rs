@@ -1,9 +1,11 @@
-//! Appointments, and what happens to an object once, on disk as part of their object; and how an appointment stood.
+//! What only few objects have (an appointment, what happened once, further lead ids and phones), on disk as part of their
+//! object; and how an appointment stood.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::booking::{BookingState, BookingStatus, ToldBooking};
 use crate::model::business_event::BookingFacts;
+use crate::model::identity::IdentityKind;
 use crate::model::statement::{Happening, ObjectState};
 use crate::model::time::Timestamp;
 
@@ -19,6 +21,17 @@ pub(super) struct MoreV1<'a> {
     booking: Option<BookingV1<'a>>,
     #[serde(borrow)]
     happened: Vec<HappeningV1<'a>>,
+    /// Kind of identity, value.
+    #[serde(borrow)]
+    also_named: Vec<(u8, &'a str)>,
+}
+
+/// What was written as [`MoreV1`].
+#[derive(Default)]
+pub(super) struct More {
+    pub(super) booking: Option<BookingState>,
+    pub(super) happened: Vec<Happening>,
+    pub(super) also_named: Vec<(IdentityKind, String)>,
 }
 
 /// A [`BookingState`].
@@ -60,19 +73,23 @@ pub(super) struct BookingFactsV1<'a> {
 impl<'a> MoreV1<'a> {
     /// As it is written.
     pub(super) fn of(state: &'a ObjectState) -> Option<Self> {
-        (state.booking.is_some() || !state.happened.is_empty()).then(|| Self {
+        let plain = state.booking.is_none() && state.happened.is_empty() && state.also_named.is_empty();
+        (!plain).then(|| Self {
             booking: state.booking.as_ref().map(BookingV1::of),
             happened: state.happened.iter().map(HappeningV1::of).collect(),
+            also_named: state.also_named.iter().map(|(kind, value)| (kind.code(), value.as_str())).collect(),
         })
     }
 
     /// As it was.
-    pub(super) fn read(stored: Option<Self>) -> Result<(Option<BookingState>, Vec<Happening>), Fault> {
-        let Some(stored) = stored else { return Ok((None, Vec::new())) };
-        Ok((
-            stored.booking.map(BookingV1::read).transpose()?,
-            stored.happened.into_iter().map(HappeningV1::read).collect::<Result<_, _>>()?,
-        ))
+    pub(super) fn read(stored: Option<Self>) -> Result<More, Fault> {
+        let Some(stored) = stored else { return Ok(More::default()) };
+        let also_named = |(kind, value): (u8, &str)| Ok((IdentityKind::from_code(kind)?, value.to_owned()));
+        Ok(More {
+            booking: stored.booking.map(BookingV1::read).transpose()?,
+            happened: stored.happened.into_iter().map(HappeningV1::read).collect::<Result<_, _>>()?,
+            also_named: stored.also_named.into_iter().map(also_named).collect::<Result<_, Fault>>()?,
+        })
     }
 }
 

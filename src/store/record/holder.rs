@@ -22,6 +22,7 @@ impl Record for HolderRecord {
 enum HolderV1 {
     Contact(u64),
     Shared,
+    Lead(u64),
 }
 
 /// As it is written.
@@ -29,6 +30,7 @@ pub fn encode(holder: Holder) -> Vec<u8> {
     write(&HolderRecord::V1(match holder {
         Holder::Contact(contact) => HolderV1::Contact(contact.0),
         Holder::Shared => HolderV1::Shared,
+        Holder::Lead(contact) => HolderV1::Lead(contact.0),
     }))
 }
 
@@ -41,6 +43,7 @@ pub fn decode(bytes: &[u8]) -> Result<Holder, RecordError> {
         Ok(match v1 {
             HolderV1::Contact(contact) => Holder::Contact(ContactId(contact)),
             HolderV1::Shared => Holder::Shared,
+            HolderV1::Lead(contact) => Holder::Lead(ContactId(contact)),
         })
     })
 }

@@ -9,7 +9,7 @@ use crate::model::time::Timestamp;
 
 use super::codes::Code;
 use super::details::DetailsV1;
-use super::happenings::MoreV1;
+use super::happenings::{More, MoreV1};
 use super::life::LifeV1;
 use super::money::MoneyV1;
 use super::person::PersonV1;
@@ -111,7 +111,7 @@ impl<'a> ObjectStateV1<'a> {
 
     /// As it was.
     pub(super) fn read(self) -> Result<ObjectState, Fault> {
-        let (booking, happened) = MoreV1::read(self.more)?;
+        let More { booking, happened, also_named } = MoreV1::read(self.more)?;
         Ok(ObjectState {
             object: self.object.read()?,
             said_at: Timestamp::from_millis(self.said_at),
@@ -130,6 +130,7 @@ impl<'a> ObjectStateV1<'a> {
             details: DetailsV1::read(self.details),
             person: PersonV1::read(self.person),
             tags: TagsV1::read(self.tags)?,
+            also_named,
         })
     }
 }

@@ -8,6 +8,7 @@ use crate::model::business_event::EventKind;
 use crate::model::envelope::Envelope;
 use crate::model::identity::{Email, Phone};
 use crate::model::money::{Currency, Money};
+use crate::model::phone::Country;
 use crate::model::statement::{
     Billing, Claim, Details, Happening, Interpreted, Item, NOTHING_TO_COUNT, ObjectKind, ObjectRef, Paid, Person,
     RefundStatus, RefundStep, Statement, Tags,
@@ -56,7 +57,14 @@ impl Meanings {
     }
 
     /// Says what an event means: adds its statement, its time, whose it is and what is odd about it. None where it means nothing.
-    pub fn read(&self, message: &Message<'_>, body: &Value, interpreted: &mut Interpreted) -> Option<Statement> {
+    /// Phone numbers without a country code are of `country`.
+    pub fn read(
+        &self,
+        message: &Message<'_>,
+        body: &Value,
+        country: Option<Country>,
+        interpreted: &mut Interpreted,
+    ) -> Option<Statement> {
         let (ready, tells) = self.0.iter().find_map(|ready| {
             let fits = |(rule, conditions): &&(Rule, Vec<Pick>)| {
                 rule.fits(&interpreted.event_type) && rule.holds(conditions, message.envelope, body)
@@ -70,6 +78,7 @@ impl Meanings {
             ready,
             envelope: message.envelope,
             body,
+            country,
             notes: &mut interpreted.notes,
             said_at: message.received_at,
         };
@@ -129,6 +138,7 @@ struct Event<'e> {
     ready: &'e Ready,
     envelope: &'e Envelope,
     body: &'e Value,
+    country: Option<Country>,
     notes: &'e mut Vec<String>,
     said_at: Timestamp,
 }
@@ -330,7 +340,7 @@ impl Event<'_> {
             [self.text(Field::Name), self.text(Field::LastName)].into_iter().flatten().collect::<Vec<_>>().join(" ");
         Person {
             email: self.text(Field::Email).as_deref().and_then(Email::parse),
-            phone: self.text(Field::Phone).as_deref().and_then(Phone::parse),
+            phone: self.text(Field::Phone).and_then(|text| Phone::parse_in(&text, self.country)),
             name: (!name.is_empty()).then_some(name),
         }
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::envelope::Envelope;
 use crate::model::id::{Mode, Scope};
+use crate::model::phone::Country;
 use crate::model::statement::{Claim, Interpreted, Meaning as Meant, NOTHING_TO_COUNT, Statement};
 use crate::model::time::Timestamp;
 use crate::sources::Message;
@@ -15,6 +16,15 @@ const SELLERS: [&str; 8] =
     ["shopify", "woocommerce", "paddle", "lemon_squeezy", "calendly", "cal_com", "typeform", "mailerlite"];
 
 fn read(meaning: &Meaning, event_type: &str, body: &Value) -> (Option<Statement>, Vec<String>) {
+    read_in(None, meaning, event_type, body)
+}
+
+fn read_in(
+    country: Option<Country>,
+    meaning: &Meaning,
+    event_type: &str,
+    body: &Value,
+) -> (Option<Statement>, Vec<String>) {
     let message =
         Message { envelope: Envelope::EMPTY, body: b"", received_at: Timestamp::from_unix_seconds(1_800_000_000) };
     let mut interpreted = Interpreted {
@@ -25,7 +35,7 @@ fn read(meaning: &Meaning, event_type: &str, body: &Value) -> (Option<Statement>
         meaning: Meant::Ignored,
         notes: Vec::new(),
     };
-    let statement = Meanings::new(meaning).read(&message, body, &mut interpreted);
+    let statement = Meanings::new(meaning).read(&message, body, country, &mut interpreted);
     (statement, interpreted.notes)
 }
 
@@ -49,6 +59,18 @@ fn every_presets_meaning_is_in_order() {
         let sells = ["shopify", "woocommerce", "paddle", "lemon_squeezy"].contains(&name);
         assert_eq!(presets::meaning(name).sells(), sells, "{name}");
     }
+}
+
+#[test]
+fn a_number_without_a_country_code_is_of_the_configured_country() {
+    let order = json!({"id": 450, "status": "processing", "total": "39.10", "currency": "EUR",
+        "billing": {"email": "ada@example.com", "phone": "030 1234567"}});
+    let phone = |country: Option<&str>| {
+        let country = country.map(|country| country.parse().unwrap());
+        let (statement, _) = read_in(country, &presets::meaning("woocommerce"), "order.updated", &order);
+        statement.unwrap().person.phone.map(|phone| phone.as_str().to_owned())
+    };
+    assert_eq!((phone(Some("DE")).as_deref(), phone(None)), (Some("+49301234567"), None));
 }
 
 #[test]

@@ -221,6 +221,7 @@ pub(super) fn full_group() -> Group {
                 attribution: attribution(),
                 consent: CONSENT,
             },
+            also_named: vec![(IdentityKind::Lead, "l0".into())],
         }],
         contact: Some(ContactId(3)),
         counted: true,
@@ -277,6 +278,7 @@ pub(super) fn bare_group() -> Group {
             details: Details::default(),
             person: Person::default(),
             tags: Tags::default(),
+            also_named: Vec::new(),
         }],
         ..Group::new(GroupId(2), plain_scope())
     }
@@ -389,6 +391,7 @@ pub(super) fn full_contact() -> Contact {
         mode: Mode::Test,
         merged_into: Some(ContactId(2)),
         identities: vec![Identity { mode: Mode::Test, kind: IdentityKind::Phone, value: "+49301234567".into() }],
+        shared: vec![Identity { mode: Mode::Test, kind: IdentityKind::Lead, value: "l9".into() }],
         person: person(),
         person_said_at: PersonTimes { email: at(1), phone: at(2), name: at(3) },
         pricing_tier: some("p"),
@@ -399,6 +402,8 @@ pub(super) fn full_contact() -> Contact {
         consent: CONSENT,
         consent_said_at: ConsentTimes { analytics: at(5), ads: at(6), email: at(7) },
         consent_said_by: ConsentSources { ads: ConsentSource::Browser, ..ConsentSources::default() },
+        consent_overruled: Consent { email: Some(true), ..Consent::default() },
+        consent_overruled_at: ConsentTimes { email: at(9), ..ConsentTimes::default() },
         unverified: true,
         lent_touches: true,
         erased: false,

@@ -266,13 +266,14 @@ fn object_state() -> BoxedStrategy<ObjectState> {
     let named = (object_ref(), at(), at(), text(), vec(object_ref(), 0..3), maybe(), maybe());
     let told =
         (of(paid()), vec(failed_attempt, 0..3), of(refund), of(dispute), of(life()), details(), person(), tags());
-    let more = (of(booking()), vec(happening(), 0..3));
+    let claim = (select(vec![IdentityKind::Lead, IdentityKind::Phone]), text());
+    let more = (of(booking()), vec(happening(), 0..3), vec(claim, 0..3));
     (named, told, more)
         .prop_map(
             |(
                 (object, said_at, heard_at, said_by, links, customer, subscription),
                 (paid, failed_attempts, refund, dispute, life, details, person, tags),
-                (booking, happened),
+                (booking, happened, also_named),
             )| ObjectState {
                 object,
                 said_at,
@@ -291,6 +292,7 @@ fn object_state() -> BoxedStrategy<ObjectState> {
                 details,
                 person,
                 tags,
+                also_named,
             },
         )
         .boxed()
@@ -501,17 +503,20 @@ pub(super) fn business_event() -> BoxedStrategy<BusinessEvent> {
 pub(super) fn contact() -> BoxedStrategy<Contact> {
     let kinds =
         [IdentityKind::Email, IdentityKind::Customer, IdentityKind::User, IdentityKind::Lead, IdentityKind::Phone];
-    let identity =
-        (mode(), select(kinds.to_vec()), text()).prop_map(|(mode, kind, value)| Identity { mode, kind, value });
+    let identities = || {
+        let identity = (mode(), select(kinds.to_vec()), text());
+        vec(identity.prop_map(|(mode, kind, value)| Identity { mode, kind, value }), 0..3)
+    };
     let touches = (attribution(), of(attribution())).prop_map(|(first, last)| (first.clone(), last.unwrap_or(first)));
     let last_sale = (at(), text(), money()).prop_map(|(at, transaction_id, amount)| LastSale {
         at,
         transaction_id,
         amount: SaleAmount(amount),
     });
-    let who = (any::<u64>(), mode(), of(any::<u64>()), vec(identity, 0..3), person());
+    let who = (any::<u64>(), mode(), of(any::<u64>()), [identities(), identities()], person());
     let source = select(vec![ConsentSource::Sender, ConsentSource::Browser]);
-    let of_leads = (source, any::<bool>(), any::<bool>());
+    let overruled = (consent(), at());
+    let of_leads = (source, any::<bool>(), any::<bool>(), overruled);
     let said = ([maybe(), maybe()], touches, consent(), [at(), at(), at(), at(), at(), at(), at()], of_leads);
     let subscriptions = (any::<[u32; 2]>(), of(at()), of(at()), of(standing_of_subscription())).prop_map(
         |([running, ended], first_started_at, last_ended_at, newest)| Subscriptions {
@@ -525,13 +530,13 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
     let bought = (vec(money(), 0..3), any::<[u32; 4]>(), of(at()), of(last_sale), subscriptions, of(at()));
     (who, said, bought)
         .prop_map(|(who, said, bought)| {
-            let (id, mode, merged_into, identities, person) = who;
+            let (id, mode, merged_into, [identities, shared], person) = who;
             let (
                 [pricing_tier, payment_method_type],
                 touches,
                 consent,
                 [email, phone, name, tier, analytics, ads, mail],
-                (source, unverified, lent_touches),
+                (source, unverified, lent_touches, (consent_overruled, overruled_at)),
             ) = said;
             let (totals, counts, customer_since, last_sale, subscriptions, lead_since) = bought;
             let [purchases, renewals, refunds, disputes_lost] = counts;
@@ -540,6 +545,7 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
                 mode,
                 merged_into: merged_into.map(ContactId),
                 identities,
+                shared,
                 person,
                 person_said_at: PersonTimes { email, phone, name },
                 pricing_tier,
@@ -550,6 +556,8 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
                 consent,
                 consent_said_at: ConsentTimes { analytics, ads, email: mail },
                 consent_said_by: ConsentSources::all(source),
+                consent_overruled,
+                consent_overruled_at: ConsentTimes { ads: overruled_at, ..ConsentTimes::default() },
                 unverified,
                 lent_touches,
                 erased: false,
@@ -635,7 +643,11 @@ pub(super) fn subscription() -> impl Strategy<Value = SubscriptionHistory> {
 }
 
 pub(super) fn holder() -> impl Strategy<Value = Holder> {
-    prop_oneof![any::<u64>().prop_map(|contact| Holder::Contact(ContactId(contact))), Just(Holder::Shared)]
+    prop_oneof![
+        any::<u64>().prop_map(|contact| Holder::Contact(ContactId(contact))),
+        any::<u64>().prop_map(|contact| Holder::Lead(ContactId(contact))),
+        Just(Holder::Shared)
+    ]
 }
 
 pub(super) fn totals() -> impl Strategy<Value = Totals> {
