@@ -383,3 +383,23 @@ impl Body for RowsBody {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn bytes_that_nobody_takes_are_given_up() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (sender, receiver) = mpsc::channel(1);
+        let write = move || {
+            let mut out = BytesOut { sender, patience: Duration::from_millis(20) };
+            out.write_all(b"one waits").and_then(|()| out.write_all(b"two would not"))
+        };
+        let written = runtime.block_on(async { tokio::task::spawn_blocking(write).await.unwrap() });
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(receiver);
+    }
+}

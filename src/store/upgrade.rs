@@ -1,7 +1,7 @@
 //! Brings a store of an older layout to today's: one step after the other, behind a backup.
 //!
-//! Each step is one transaction that ends with the new layout's number, so a crash at any point leaves a store of a whole layout,
-//! from which the next start goes on. The backup is made anew at each start as long as the store is of the layout that it is made of.
+//! All steps are one transaction that ends with the new layout's number, so a crash or a failure at any point leaves the store as it
+//! was, and the next start begins again: with the backup, because an older version may have gone on with the store meanwhile.
 
 use std::io::{BufReader, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -85,32 +85,31 @@ pub(super) fn migrate(
     txn.abort().map_err(StoreError::storage)?;
 
     let kept = keep(found)?;
-    for from in found..newest {
-        tracing::info!(from, to = from + 1, backup = ?kept, "the store's layout is brought up to date");
-        take_step(database, upgrade, from, kept.as_deref()).map_err(|cause| StoreError::Upgrade {
-            from,
-            to: from + 1,
-            backup: kept.clone(),
-            cause: Box::new(cause),
-        })?;
-    }
-    tracing::info!(from = found, to = newest, backup = ?kept, "the store's layout is up to date");
+    tracing::info!(from = found, to = newest, backup = ?kept, "the store's layout is brought up to date");
+    take_steps(database, upgrade, found, kept.as_deref()).map_err(|cause| StoreError::Upgrade {
+        from: found,
+        to: newest,
+        backup: kept.clone(),
+        cause: Box::new(cause),
+    })?;
+    tracing::info!(from = found, to = newest, "the store's layout is up to date");
     make_tables(begin_write(database)?, newest)
 }
 
-fn take_step(database: &Database, upgrade: &Upgrade<'_>, from: u32, kept: Option<&Path>) -> Result<(), StoreError> {
-    let number = usize::try_from(from - 1).unwrap_or(usize::MAX);
-    let Some(step) = upgrade.steps.get(number) else { return Ok(()) };
+fn take_steps(database: &Database, upgrade: &Upgrade<'_>, from: u32, kept: Option<&Path>) -> Result<(), StoreError> {
     let txn = begin_write(database)?;
-    // Dropping the transaction takes everything back.
-    catch_unwind(AssertUnwindSafe(|| step(&txn))).unwrap_or_else(|_| {
-        Err(StoreError::storage(redb::Error::Corrupted("a defect of tallyhook; see the line logged above".into())))
-    })?;
+    for step in upgrade.steps.iter().skip(usize::try_from(from).unwrap_or(usize::MAX).saturating_sub(1)) {
+        // Dropping the transaction takes everything back.
+        catch_unwind(AssertUnwindSafe(|| step(&txn))).unwrap_or_else(|_| {
+            Err(StoreError::storage(redb::Error::Corrupted("a defect of tallyhook; see the line logged above".into())))
+        })?;
+    }
     {
         let mut meta = txn.open_table(schema::META).map_err(StoreError::storage)?;
-        meta.insert("schema_version", (from + 1).to_le_bytes().as_slice()).map_err(StoreError::storage)?;
+        let to = upgrade.newest();
+        meta.insert("schema_version", to.to_le_bytes().as_slice()).map_err(StoreError::storage)?;
         let backup = kept.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-        let upgraded = Upgraded { from, to: from + 1, at: upgrade.clock.now(), backup };
+        let upgraded = Upgraded { from, to, at: upgrade.clock.now(), backup };
         meta.insert("upgraded", record::upgraded::encode(&upgraded).as_slice()).map_err(StoreError::storage)?;
     }
     txn.commit().map_err(StoreError::storage)

@@ -10,6 +10,8 @@ mod cell;
 mod error;
 mod rebuild;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
