@@ -36,8 +36,8 @@ safe as the store. Not inside are the configuration and its secrets (/etc/tallyh
 Examples:
   sudo tallyhook backup /root/tallyhook.backup
   sudo tallyhook backup /var/backups/tallyhook/ --keep 7
-  sudo tallyhook backup - | gzip | ssh other 'umask 077; cat > tallyhook.backup.gz'
-  tallyhook backup --verify tallyhook.backup     is it whole? nothing is written")]
+  sudo tallyhook backup - | gzip | ssh other 'cat > tallyhook.backup.gz'
+  tallyhook backup --verify tallyhook.backup        is it whole?")]
 pub(super) struct Backup {
     /// Where to write it: a file, a folder, or - for standard output
     #[arg(value_name = "FILE")]

@@ -244,7 +244,10 @@ mod tests {
     #[test]
     fn the_format_stays() {
         let digest = hex::encode(Sha256::digest(written()));
-        assert_eq!(digest, "GOLDEN", "a change needs a new FORMAT");
+        assert_eq!(
+            digest, "ffd3b5acc570cfd53eb1ace56b5eacca4dc7024470f4de2ba49dc1d872cb73d1",
+            "a change needs a new FORMAT"
+        );
     }
 
     #[test]
