@@ -111,6 +111,14 @@ fn to_file(setting: &Setting<'_>, location: &Location, file: &Path, force: bool)
     }
     needs_room(setting, location, file)?;
     let new = NewFile::begin(file).map_err(unwritten)?;
+    // In the state's own folder nothing belongs to anybody but the service, also what root puts there.
+    let state = folder_of(&location.store);
+    if let (Ok(folder), Ok(state_folder)) = (folder_of(file).canonicalize(), state.canonicalize()) {
+        if folder.starts_with(&state_folder) {
+            let owner = fs::metadata(&state_folder).map_err(unwritten)?;
+            new.belong_with(&owner).map_err(unwritten)?;
+        }
+    }
     let mut from = Source::open(location)?;
     from.copy(&mut |bytes| (&mut new.file()).write_all(bytes)).map_err(|error| match error {
         Failure::Failed(why) => Failure::Failed(format!("{}: {why}; nothing was written", path(file))),

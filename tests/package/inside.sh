@@ -161,6 +161,7 @@ check "and the new one still runs" patiently active tallyhook.service
 # Removing keeps the data, purging leaves nothing.
 dpkg -r tallyhook >/dev/null 2>&1 || failed "remove"
 check "removing stops it" inactive tallyhook.service
+check "and the nightly backup" inactive tallyhook-backup.timer
 check "removing keeps the books" test -s /var/lib/tallyhook/tallyhook.redb
 check "removing keeps the configuration" test -s /etc/tallyhook/tallyhook.toml
 dpkg -i "$new" >/dev/null 2>&1 </dev/null || failed "installing again"

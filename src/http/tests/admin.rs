@@ -51,7 +51,8 @@ fn a_backup_comes_whole_or_not_at_all() {
     let daemon = Daemon::start(AdminSocket::bind(&path).unwrap());
     assert!(is_running(&path).unwrap());
     let mut got = Vec::new();
-    backup(&path, &mut |bytes| Ok(got.extend_from_slice(bytes))).unwrap();
+    let take = &mut |bytes: &[u8]| got.write_all(bytes);
+    backup(&path, take).unwrap();
     assert_eq!(got.len(), 200 * 40_000);
     assert!(
         got.chunks(40_000).enumerate().all(|(number, chunk)| chunk.iter().all(|byte| usize::from(*byte) == number))

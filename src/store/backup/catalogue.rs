@@ -21,6 +21,9 @@ pub(super) fn tables(layout: u32) -> Option<&'static [&'static dyn AnyTable]> {
     (layout == 1).then_some(&LAYOUT_1)
 }
 
+/// Takes rows as a backup spells them, with how many they are.
+pub(in crate::store) type TakeRows<'a> = dyn FnMut(&[u8], u64) -> Result<(), BackupError> + 'a;
+
 /// A table.
 pub(in crate::store) trait AnyTable: Sync {
     /// Its name.
@@ -30,11 +33,7 @@ pub(in crate::store) trait AnyTable: Sync {
     fn make(&self, txn: &WriteTransaction) -> Result<(), StoreError>;
 
     /// Hands over every row as a backup spells it, many at a time, with how many they are. False when there is no such table.
-    fn read(
-        &self,
-        txn: &ReadTransaction,
-        hand_over: &mut dyn FnMut(&[u8], u64) -> Result<(), BackupError>,
-    ) -> Result<bool, BackupError>;
+    fn read(&self, txn: &ReadTransaction, hand_over: &mut TakeRows<'_>) -> Result<bool, BackupError>;
 
     /// Puts rows in; how many. They are whole rows, or nonsense.
     fn write(&self, txn: &WriteTransaction, rows: &[u8]) -> Result<u64, BackupError>;
@@ -95,11 +94,7 @@ where
         txn.open_table(self.definition).map_err(StoreError::storage).map(drop)
     }
 
-    fn read(
-        &self,
-        txn: &ReadTransaction,
-        hand_over: &mut dyn FnMut(&[u8], u64) -> Result<(), BackupError>,
-    ) -> Result<bool, BackupError> {
+    fn read(&self, txn: &ReadTransaction, hand_over: &mut TakeRows<'_>) -> Result<bool, BackupError> {
         let Some(table) = self.open(txn)? else { return Ok(false) };
         let (mut rows, mut count) = (Vec::with_capacity(BLOCK_BYTES), 0);
         for row in table.iter().map_err(BackupError::storage)? {

@@ -20,7 +20,7 @@ macro_rules! numbers {
                 out.extend_from_slice(&value.to_le_bytes());
             }
 
-            fn take<'a>(from: &mut &'a [u8]) -> Option<Self> {
+            fn take(from: &mut &[u8]) -> Option<Self> {
                 let (bytes, rest) = from.split_first_chunk()?;
                 *from = rest;
                 Some(Self::from_le_bytes(*bytes))
@@ -34,7 +34,7 @@ numbers!(u8, u16, u32, u64, i64);
 impl Cell for () {
     fn put((): &(), _: &mut Vec<u8>) {}
 
-    fn take<'a>(_: &mut &'a [u8]) -> Option<()> {
+    fn take(_: &mut &[u8]) -> Option<()> {
         Some(())
     }
 }

@@ -102,11 +102,11 @@ pub fn verify(from: &mut dyn Read) -> Result<Summary, BackupError> {
     Ok(summary)
 }
 
+/// Takes rows of a table, and says how many they are.
+type TakeBlock<'a> = dyn FnMut(&'static dyn AnyTable, &[u8]) -> Result<u64, BackupError> + 'a;
+
 /// Reads a backup to its end and hands over its rows, table by table; `take` says how many rows they were.
-fn each_block(
-    from: &mut dyn Read,
-    take: &mut dyn FnMut(&'static dyn AnyTable, &[u8]) -> Result<u64, BackupError>,
-) -> Result<Summary, BackupError> {
+fn each_block(from: &mut dyn Read, take: &mut TakeBlock<'_>) -> Result<Summary, BackupError> {
     let (mut decoder, header) = Decoder::begin(from)?;
     let tables = catalogue::tables(header.layout).ok_or_else(|| BackupError::newer(header.layout, &header.program))?;
     let mut counts = BTreeMap::new();
