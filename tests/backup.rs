@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 use support::daemon::{Home, Sandboxes, Settings};
+use support::disk::SmallDisk;
 use support::events::{event, intent, session};
 use support::wait_for;
 
@@ -259,42 +260,17 @@ fn a_file_that_is_no_whole_backup_is_refused_with_a_sentence_and_changes_nothing
     assert!(home.command(&["restore", name(&file)]).status.success(), "the good one");
 }
 
-/// A small file system of our own; it goes away with this.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount(bytes: &str) -> Option<Self> {
-        let folder = tempfile::tempdir().ok()?;
-        let options = format!("size={bytes}");
-        let mut mount = Command::new("mount");
-        let mounted = mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).output();
-        if !mounted.is_ok_and(|output| output.status.success()) {
-            eprintln!(
-                "SKIPPED: mounting a small file system needs root; run this test as root to see a really full disk"
-            );
-            return None;
-        }
-        Some(Self(folder))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
 #[test]
 fn a_full_disk_leaves_no_half_file() {
     let sandboxes = Sandboxes::start();
     let (home, file) = with_backup(&sandboxes);
     let Some(disk) = SmallDisk::mount("16k") else { return };
-    let small = disk.0.path().join("books.backup");
+    let small = disk.path().join("books.backup");
     refused(&home.command(&["backup", name(&small)]), "there is no room for a backup of");
-    assert_eq!(names(disk.0.path()), Vec::<String>::new());
+    assert_eq!(names(disk.path()), Vec::<String>::new());
 
     // Where it fills up on the way.
-    home.configure_in(disk.0.path(), &sandboxes, &Settings::default());
+    home.configure_in(disk.path(), &sandboxes, &Settings::default());
     refused(&home.command(&["restore", name(&file)]), "nothing was changed");
-    assert_eq!(names(disk.0.path()), Vec::<String>::new());
+    assert_eq!(names(disk.path()), Vec::<String>::new());
 }

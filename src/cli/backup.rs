@@ -264,21 +264,32 @@ fn verify(file: &Path) -> Result<Summary, Failure> {
     backup::verify(&mut BufReader::with_capacity(1 << 16, &mut from)).map_err(failed)
 }
 
-/// Deletes the oldest backups in a folder, by their names; never a file that has another name.
+/// Deletes the oldest backups in a folder, by their names, and halves that a crash left; never a file that has another name.
 fn delete_oldest(folder: &Path, keep: usize) -> Result<Vec<PathBuf>, Failure> {
     let failed =
         |error: io::Error| Failure::Failed(format!("can't delete the oldest backups in {}: {error}", path(folder)));
-    let mut found: Vec<PathBuf> = Vec::new();
+    let (mut whole, mut surplus) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?.path();
-        found.extend(entry.file_name().is_some_and(|name| is_ours(&name.to_string_lossy())).then(|| entry.clone()));
+        let entry = entry.map_err(failed)?;
+        let (name, place) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+        let half = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part"));
+        if is_ours(&name) {
+            whole.push(place);
+        } else if half.is_some_and(is_ours) && is_left(&place) {
+            surplus.push(place);
+        }
     }
-    found.sort();
-    let surplus: Vec<PathBuf> = found.drain(..found.len().saturating_sub(keep)).collect();
+    whole.sort();
+    surplus.extend(whole.drain(..whole.len().saturating_sub(keep)));
     for file in &surplus {
         fs::remove_file(file).map_err(failed)?;
     }
     Ok(surplus)
+}
+
+/// Whether nobody is writing it.
+fn is_left(half: &Path) -> bool {
+    fs::File::open(half).is_ok_and(|file| file.try_lock().is_ok())
 }
 
 fn is_ours(name: &str) -> bool {
@@ -373,7 +384,12 @@ mod tests {
         for file in names.iter().cloned().chain(others.iter().map(|name| folder.path().join(name))) {
             fs::write(file, "").unwrap();
         }
-        assert_eq!(delete_oldest(folder.path(), 2).unwrap(), [names[0].clone()]);
+        let half = |day: u32| folder.path().join(format!("tallyhook-202610{day}T031500Z.backup"));
+        let being_written = NewFile::begin(&half(10)).unwrap();
+        let left = folder.path().join(".tallyhook-20261011T031500Z.backup.part");
+        fs::write(&left, "").unwrap();
+        assert_eq!(delete_oldest(folder.path(), 2).unwrap(), [left, names[0].clone()]);
+        assert!(being_written.draft().exists());
         assert!(others.iter().all(|name| folder.path().join(name).exists()));
         assert_eq!(delete_oldest(folder.path(), 2).unwrap(), Vec::<PathBuf>::new());
     }

@@ -175,7 +175,10 @@ mod tests {
             "names": ["a.example", "b.example"], "expires_at": "2026-12-24T10:00:00.000Z", "renews_at": "2026-11-24T10:00:00.000Z",
         });
         let line = "certificate for a.example, b.example: expires 2026-12-24 10:00:00, renewed by itself from 2026-11-24 10:00:00 on";
+        row["store"]["upgraded"] = json!({"from": 1, "to": 2, "at": "2026-11-22T10:00:00.000Z", "backup": "tallyhook.redb.before-layout-2.backup"});
         let page = shown(&row);
+        assert!(page.contains(line), "{page}");
+        let line = "brought from layout 1 to 2 at 2026-11-22 10:00:00 UTC; the backup made before: tallyhook.redb.before-layout-2";
         assert!(page.contains(line), "{page}");
         assert!(page.starts_with("2 things need you, the worst first"), "{page}");
         assert_eq!(page.lines().nth(1), Some("! crm is held"));
