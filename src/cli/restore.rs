@@ -30,7 +30,7 @@ erased again.
 
 Examples:
   sudo systemctl stop tallyhook-https.socket tallyhook.service
-  sudo mv /var/lib/tallyhook/tallyhook.redb /var/lib/tallyhook/tallyhook.redb.old
+  sudo mv /var/lib/tallyhook/tallyhook.redb /root/old.redb
   sudo tallyhook restore /root/tallyhook.backup
   sudo systemctl start tallyhook-https.socket tallyhook.service")]
 pub(super) struct Restore {
