@@ -34,7 +34,7 @@
 //! | [`http`] | the only code that names hyper and the server side of rustls: listener, certificates, webhooks, health, admin socket |
 //! | [`delivery`] | the only code that names ureq: client, lanes, workers, what may be connected to |
 //! | [`alerts`] | troubles, grouped and sent |
-//! | [`store`] | the only code that names redb: tables, versioned records, commands, the writing thread, readers, keeping times |
+//! | [`store`] | the only code that names redb: tables, versioned records, commands, the writing thread, readers, keeping times, backup |
 //! | [`telemetry`] | logs |
 //! | [`config`] | the TOML or the environment → one checked [`config::Config`]; nothing else reads the environment |
 //! | [`platform`] | clock, chance, signals, systemd, name service, free disk |
@@ -55,6 +55,7 @@
 //!   and `config/resolve.rs` or `config/named.rs` puts its value into the [`config::Config`].
 //! - Something that a person can ask: a variant of [`operator::Request`], its answer in [`operator`], a command in [`cli`].
 //! - A field on disk: a new version of its record in `store/record/`; old versions stay readable.
+//! - A table, or another key: a step in `store/upgrade.rs`, and the layout's list of tables in `store/backup/catalogue.rs`.
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

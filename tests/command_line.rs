@@ -84,6 +84,8 @@ fn a_wrong_call_is_two_and_help_is_zero() {
         "failed",
         "rejected",
         "destinations",
+        "backup",
+        "restore",
     ] {
         let output = tallyhook(&[command, "--help"], &[]);
         assert_eq!(output.status.code(), Some(0), "{command}: {}", text(&output));

@@ -196,6 +196,18 @@ fn the_certificate_is_looked_at_as_a_sender_sees_it() {
     let tls = "[server]\ntls = { mode = \"files\", cert = \"cert.pem\", key = \"key.pem\" }\n";
     let text = text.replace("[server]\n", tls).replace("http://localhost\"", "https://localhost\"");
     fs::write(home.config(), &text).unwrap();
+    // While nothing runs, the files tell.
+    let (findings, _) = examined(&home);
+    let certificate = finding(&findings, "certificate");
+    assert_eq!(certificate["level"], "ok", "{certificate}");
+    assert!(certificate["message"].as_str().unwrap().contains("for localhost is good for"), "{certificate}");
+    fs::rename(home.path().join("key.pem"), home.path().join("away.pem")).unwrap();
+    let (findings, code) = examined(&home);
+    let certificate = finding(&findings, "certificate");
+    assert_eq!((certificate["level"].as_str(), code), (Some("error"), 1), "{certificate}");
+    assert!(certificate["message"].as_str().unwrap().contains("key.pem"), "{certificate}");
+    fs::rename(home.path().join("away.pem"), home.path().join("key.pem")).unwrap();
+
     let _daemon = home.start();
     let (findings, _) = examined(&home);
     assert_level(&findings, "port", "ok");

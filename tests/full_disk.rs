@@ -4,10 +4,8 @@
 
 mod support;
 
-use std::path::Path;
-use std::process::Command;
-
 use support::daemon::{Home, Sandboxes, Settings};
+use support::disk::SmallDisk;
 use support::events::{event, intent, session};
 use support::{http, wait_for};
 
@@ -25,37 +23,6 @@ fn below_the_reserve_nothing_is_accepted_and_the_sender_is_asked_to_come_again()
     assert_eq!(http::get(daemon.address, "/livez").status, 200);
     assert!(home.rows(&["events", "list"]).is_empty());
     assert_eq!(sandboxes.ga4.count() + sandboxes.crm.count() + sandboxes.mailerlite.count(), 0);
-}
-
-/// A small file system of our own; it goes away with this.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount(bytes: &str) -> Option<Self> {
-        let folder = tempfile::tempdir().ok()?;
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
-            .arg(folder.path())
-            .output()
-            .is_ok_and(|output| output.status.success());
-        if !mounted {
-            eprintln!(
-                "SKIPPED: mounting a small file system needs root; run this test as root to see a really full disk"
-            );
-            return None;
-        }
-        Some(Self(folder))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
-    }
 }
 
 #[test]

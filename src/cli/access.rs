@@ -21,7 +21,7 @@ use crate::platform::disk::SystemDisk;
 use crate::store::{Listener, News, Opened, Store, StoreError, StoreSettings, Writer, WriterSettings};
 
 /// redb's page cache when the configuration can't be read, in bytes.
-const SMALL_CACHE: usize = 16 * 1024 * 1024;
+pub(super) const SMALL_CACHE: usize = 16 * 1024 * 1024;
 /// After so long without an answer the person is told.
 const SILENCE: Duration = Duration::from_secs(5);
 /// After so long more without an answer, what costs the daemon next to nothing is given up.
@@ -113,7 +113,9 @@ fn ask_daemon(
         Err(AdminError::Refused { status, message }) => {
             Err(DaemonFailure::Failure(refused(OperatorError { status, message })))
         }
-        Err(error @ (AdminError::Forbidden(_) | AdminError::Broken { .. })) => Err(failed(error.to_string())),
+        Err(error @ (AdminError::Forbidden(_) | AdminError::Broken { .. } | AdminError::Taking(_))) => {
+            Err(failed(error.to_string()))
+        }
     }
 }
 
@@ -162,12 +164,7 @@ fn ask_store(
     request: &Request,
     each_row: &mut dyn FnMut(Value) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    if matches!(location.store.try_exists(), Ok(false)) {
-        return Err(Failure::Failed(format!(
-            "there is no store yet: {} is not there; `tallyhook serve` makes it (or give the right --config)",
-            path(&location.store)
-        )));
-    }
+    needs_store(location)?;
     // A person who looks need not have the secrets.
     let config = match Config::load(setting.config, setting.environment) {
         Ok(config) => Some(config),
@@ -198,6 +195,17 @@ fn ask_store(
     done
 }
 
+/// Refuses where there is no store yet.
+pub(super) fn needs_store(location: &Location) -> Result<(), Failure> {
+    if matches!(location.store.try_exists(), Ok(false)) {
+        return Err(Failure::Failed(format!(
+            "there is no store yet: {} is not there; `tallyhook serve` makes it (or give the right --config)",
+            path(&location.store)
+        )));
+    }
+    Ok(())
+}
+
 fn hand_on(
     rows: impl Iterator<Item = Value>,
     request: &Request,
@@ -225,7 +233,8 @@ pub(super) fn configured(config: &Config, clock: &SharedClock) -> Result<Configu
     }))
 }
 
-fn unopened(error: StoreError, location: &Location) -> Failure {
+/// Why the store can't be opened.
+pub(super) fn unopened(error: StoreError, location: &Location) -> Failure {
     Failure::Failed(match error {
         StoreError::InUse(store) => format!(
             "{} is in use by another tallyhook, but nobody answers on its admin socket {}: it is starting or stopping, or runs \

@@ -62,8 +62,8 @@ Erased are name, addresses, phone numbers, attribution, consent, raw bodies, att
 failed is not sent any more. A late refund is still counted, without a name, and told to nobody; so is a new purchase with the same \
 address. A keyed hash of each identity stays, to know the person again for that.
 
-What destinations were told stays there: each is listed with the request that erases it. Backups of the store keep what they hold \
-until you delete them. Naming the same person again erases what has come since.";
+What destinations were told stays there: each is listed with the request that erases it. Backups keep what they hold until you delete \
+them, those that an upgrade made beside the store (before-layout-N.backup) among them; a restore brings the person back. Naming the same person again erases what has come since.";
 
 impl Contacts {
     /// Runs the subcommand.

@@ -1,6 +1,7 @@
 //! The command line: one file a command. What needs the books goes to the running daemon, or to its store file when none runs.
 
 mod access;
+mod backup;
 mod check;
 mod completions;
 mod consent;
@@ -18,6 +19,7 @@ mod init;
 mod manual;
 mod output;
 mod rejected;
+mod restore;
 mod send;
 mod serve;
 mod setup;
@@ -92,6 +94,10 @@ enum Command {
     Rejected(rejected::Rejected),
     /// Destinations as a whole: see, pause, resume, test
     Destinations(destinations::Destinations),
+    /// Copy the books, while it runs, into a file that is checked
+    Backup(backup::Backup),
+    /// Make the store anew from a backup
+    Restore(restore::Restore),
     /// Print completions for a shell
     Completions(completions::Completions),
     /// Print the manual page, or write those of all commands
@@ -186,6 +192,8 @@ fn run(command: Command, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(
         Command::Failed(command) => command.run(setting, out),
         Command::Rejected(command) => command.run(setting, out),
         Command::Destinations(command) => command.run(setting, out),
+        Command::Backup(command) => command.run(setting, out),
+        Command::Restore(command) => command.run(setting, out),
         Command::Completions(command) => command.run(&mut Cli::command(), out),
         Command::Man(command) => command.run(Cli::command(), out),
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::destinations::COLUMNS as DESTINATIONS;
 use super::output::show;
-use super::table::{Column, Table, field, left, moment, plain, right};
+use super::table::{Column, Table, field, left, moment, plain, right, size};
 use super::{Failure, Setting};
 use crate::operator::Request;
 
@@ -115,7 +115,18 @@ fn page(row: &Value, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "leads kept: {}", field(row, "leads"))?;
     }
     let store = &row["store"];
-    writeln!(out, "store: {} of data in a file of {}", bytes(&store["data_bytes"]), bytes(&store["file_bytes"]))
+    writeln!(out, "store: {} of data in a file of {}", bytes(&store["data_bytes"]), bytes(&store["file_bytes"]))?;
+    let upgraded = &store["upgraded"];
+    if upgraded["at"].is_string() {
+        let (from, to) = (field(upgraded, "from"), field(upgraded, "to"));
+        writeln!(
+            out,
+            "  brought from layout {from} to {to} at {} UTC; the backup made before: {}",
+            moment(upgraded, "at"),
+            field(upgraded, "backup")
+        )?;
+    }
+    Ok(())
 }
 
 fn table(columns: &'static [Column], rows: &Value, out: &mut dyn Write) -> io::Result<()> {
@@ -127,12 +138,7 @@ fn table(columns: &'static [Column], rows: &Value, out: &mut dyn Write) -> io::R
 }
 
 fn bytes(value: &Value) -> String {
-    match value.as_u64() {
-        Some(bytes) if bytes < 10 << 10 => format!("{bytes} bytes"),
-        Some(bytes) if bytes < 10 << 20 => format!("{} KiB", bytes >> 10),
-        Some(bytes) => format!("{} MiB", bytes >> 20),
-        None => "unknown size".to_owned(),
-    }
+    value.as_u64().map_or_else(|| "unknown size".to_owned(), size)
 }
 
 #[cfg(test)]
@@ -169,7 +175,10 @@ mod tests {
             "names": ["a.example", "b.example"], "expires_at": "2026-12-24T10:00:00.000Z", "renews_at": "2026-11-24T10:00:00.000Z",
         });
         let line = "certificate for a.example, b.example: expires 2026-12-24 10:00:00, renewed by itself from 2026-11-24 10:00:00 on";
+        row["store"]["upgraded"] = json!({"from": 1, "to": 2, "at": "2026-11-22T10:00:00.000Z", "backup": "tallyhook.redb.before-layout-2.backup"});
         let page = shown(&row);
+        assert!(page.contains(line), "{page}");
+        let line = "brought from layout 1 to 2 at 2026-11-22 10:00:00 UTC; the backup made before: tallyhook.redb.before-layout-2";
         assert!(page.contains(line), "{page}");
         assert!(page.starts_with("2 things need you, the worst first"), "{page}");
         assert_eq!(page.lines().nth(1), Some("! crm is held"));

@@ -116,6 +116,15 @@ pub(super) fn mode(row: &Value) -> String {
     if row["livemode"] == true { "live" } else { "test" }.to_owned()
 }
 
+/// A number of bytes for people.
+pub(super) fn size(bytes: u64) -> String {
+    match bytes {
+        bytes if bytes < 10 << 10 => format!("{bytes} bytes"),
+        bytes if bytes < 10 << 20 => format!("{} KiB", bytes >> 10),
+        bytes => format!("{} MiB", bytes >> 20),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -1,7 +1,8 @@
 //! The operator's door: HTTP over a Unix socket, whose file permissions are the lock.
 //!
 //! `POST /v1` takes one JSON request and answers with rows, one JSON value a line, as they are made: a list of a million rows
-//! needs no more memory than one of ten. The health pages are here too, with all details.
+//! needs no more memory than one of ten. `POST /v1/backup` answers with the bytes of a backup. The health pages are here too, with
+//! all details.
 
 use std::convert::Infallible;
 use std::fs;
@@ -25,6 +26,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::answer::{self, Answer};
@@ -38,6 +40,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CALLERS: u32 = 32;
 /// Rows are sent together up to about this many bytes, when the caller takes them slower than they are made.
 const CHUNK_BYTES: usize = 16 * 1024;
+/// A backup that nobody takes anything of for so long is given up: while it is made, pages that it can see are not reused.
+const BACKUP_PATIENCE: Duration = Duration::from_secs(120);
 /// Chunks that wait for the caller.
 const CHUNKS_WAITING: usize = 4;
 
@@ -51,6 +55,12 @@ pub trait Operator: Send + Sync {
     /// # Errors
     /// When the request makes no sense, or can't be done.
     fn handle(&self, request: Value) -> Result<OperatorRows, OperatorError>;
+
+    /// Writes a backup of the books as of now. Called on a thread that may block.
+    ///
+    /// # Errors
+    /// When the books can't be read or nobody takes what is written.
+    fn backup(&self, out: &mut dyn io::Write) -> io::Result<()>;
 }
 
 /// Why an operator's request was not done.
@@ -227,9 +237,12 @@ async fn serve_caller(stream: UnixStream, pages: Pages, mut stopping: watch::Rec
 impl Pages {
     async fn answer(&self, request: Request<Incoming>) -> AdminAnswer {
         let path = request.uri().path();
-        if path == "/v1" {
+        if path == "/v1" || path == "/v1/backup" {
             if request.method() != Method::POST {
                 return whole(answer::method_not_allowed("POST"));
+            }
+            if path == "/v1/backup" {
+                return self.backup();
             }
             return self.operate(request.into_body()).await;
         }
@@ -252,6 +265,54 @@ impl Pages {
             Ok(Err(error)) => failure(error.status, &error.message),
             Err(_panic) => failure(500, "the request failed inside tallyhook; its log says more"),
         }
+    }
+}
+
+impl Pages {
+    fn backup(&self) -> AdminAnswer {
+        let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
+        let operator = Arc::clone(&self.operator);
+        tokio::task::spawn_blocking(move || {
+            let mut out = BytesOut { sender, patience: BACKUP_PATIENCE };
+            match operator.backup(&mut out) {
+                Ok(()) => drop(out.send(Chunk::End)),
+                Err(error) => tracing::warn!(%error, "a backup was broken off"),
+            }
+        });
+        let mut answer = Response::new(Either::Right(RowsBody { receiver, complete: false }));
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        answer
+    }
+}
+
+/// Bytes on their way to a caller, given up when the caller takes none for too long. Belongs to a thread that may block.
+struct BytesOut {
+    sender: mpsc::Sender<Chunk>,
+    patience: Duration,
+}
+
+impl BytesOut {
+    fn send(&self, chunk: Chunk) -> io::Result<()> {
+        let sending = async { tokio::time::timeout(self.patience, self.sender.send(chunk)).await };
+        match Handle::current().block_on(sending) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "its reader has gone")),
+            Err(_) => {
+                let text = format!("its reader has taken nothing for {} s", self.patience.as_secs());
+                Err(io::Error::new(io::ErrorKind::TimedOut, text))
+            }
+        }
+    }
+}
+
+impl io::Write for BytesOut {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(Chunk::Rows(Bytes::copy_from_slice(bytes)))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -320,5 +381,25 @@ impl Body for RowsBody {
             }
             None => Some(Err(io::Error::other("the rows ended early"))),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn bytes_that_nobody_takes_are_given_up() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (sender, receiver) = mpsc::channel(1);
+        let write = move || {
+            let mut out = BytesOut { sender, patience: Duration::from_millis(20) };
+            out.write_all(b"one waits").and_then(|()| out.write_all(b"two would not"))
+        };
+        let written = runtime.block_on(async { tokio::task::spawn_blocking(write).await.unwrap() });
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(receiver);
     }
 }

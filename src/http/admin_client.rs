@@ -30,6 +30,9 @@ pub enum AdminError {
         /// What it said.
         message: String,
     },
+    /// What came could not be passed on.
+    #[error("what came could not be passed on: {0}")]
+    Taking(io::Error),
     /// The conversation broke off; rows may be missing.
     #[error("the conversation with tallyhook on {path} broke off: {reason}")]
     Broken {
@@ -48,32 +51,85 @@ pub enum AdminError {
 pub fn call(socket: &Path, request: &Value, each_row: &mut dyn FnMut(Value)) -> Result<(), AdminError> {
     let broken = |error: io::Error| AdminError::Broken { path: socket.to_owned(), reason: error.to_string() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(broken)?;
-    runtime.block_on(converse(socket, request, each_row))
+    runtime.block_on(async {
+        let answer = post(socket, "/v1", request.to_string()).await?;
+        let broken = |reason| AdminError::Broken { path: socket.to_owned(), reason };
+        read_rows(answer, each_row).await.map_err(broken)
+    })
 }
 
-async fn converse(socket: &Path, request: &Value, each_row: &mut dyn FnMut(Value)) -> Result<(), AdminError> {
-    let broken = |reason: String| AdminError::Broken { path: socket.to_owned(), reason };
-    let stream = UnixStream::connect(socket).await.map_err(|error| match error.kind() {
+/// Asks the daemon for a backup and hands its bytes to `take`, as they come. Blocks until it is complete or `take` fails; must not
+/// be called from asynchronous code.
+///
+/// # Errors
+/// As [`call`], and when `take` fails.
+pub fn backup(socket: &Path, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), AdminError> {
+    let broken = |error: io::Error| AdminError::Broken { path: socket.to_owned(), reason: error.to_string() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(broken)?;
+    runtime.block_on(async {
+        let answer = post(socket, "/v1/backup", String::new()).await;
+        let mut answer = answer.map_err(|error| match error {
+            AdminError::Refused { status: 404, .. } => {
+                let message = "the running tallyhook is an older version that makes no backups: restart it".to_owned();
+                AdminError::Refused { status: 404, message }
+            }
+            other => other,
+        })?;
+        while let Some(frame) = answer.frame().await {
+            let frame = frame.map_err(|error| AdminError::Broken {
+                path: socket.to_owned(),
+                reason: format!("{error}; its log says why"),
+            })?;
+            if let Ok(data) = frame.into_data() {
+                take(&data).map_err(AdminError::Taking)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Whether a daemon answers there.
+///
+/// # Errors
+/// When the file's permissions keep us out, or the system refuses.
+pub fn is_running(socket: &Path) -> Result<bool, AdminError> {
+    match std::os::unix::net::UnixStream::connect(socket) {
+        Ok(_) => Ok(true),
+        Err(error) => match unconnected(socket, &error) {
+            AdminError::NoDaemon(_) => Ok(false),
+            other => Err(other),
+        },
+    }
+}
+
+fn unconnected(socket: &Path, error: &io::Error) -> AdminError {
+    match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AdminError::NoDaemon(socket.to_owned()),
         io::ErrorKind::PermissionDenied => AdminError::Forbidden(socket.to_owned()),
-        _ => broken(error.to_string()),
-    })?;
+        _ => AdminError::Broken { path: socket.to_owned(), reason: error.to_string() },
+    }
+}
+
+/// Posts a request; the body of its answer when that is a success.
+async fn post(socket: &Path, path: &str, body: String) -> Result<Incoming, AdminError> {
+    let broken = |reason: String| AdminError::Broken { path: socket.to_owned(), reason };
+    let stream = UnixStream::connect(socket).await.map_err(|error| unconnected(socket, &error))?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.to_string()))?;
     // Its errors come back through the answer.
     tokio::spawn(connection);
 
-    let request = Request::post("/v1")
+    let request = Request::post(path)
         .header(HOST, "localhost")
         .header(CONNECTION, "close")
         .header(CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from(request.to_string())))
+        .body(Full::new(Bytes::from(body)))
         .map_err(|error| broken(error.to_string()))?;
     let response = sender.send_request(request).await.map_err(|error| broken(error.to_string()))?;
     if !response.status().is_success() {
         return Err(refusal(response).await);
     }
-    read_rows(response.into_body(), each_row).await.map_err(broken)
+    Ok(response.into_body())
 }
 
 /// The daemon's error as it put it.

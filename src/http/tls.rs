@@ -147,6 +147,11 @@ impl Certificate {
         }
     }
 
+    /// What stands in it; none when there is none or it can't be read.
+    pub fn facts(&self) -> Option<Facts> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).as_ref()?.facts.clone()
+    }
+
     /// Whether there is one, so that clients can connect.
     pub fn is_there(&self) -> bool {
         self.current.read().unwrap_or_else(PoisonError::into_inner).is_some()

@@ -1,5 +1,6 @@
 //! Where requests are answered.
 
+use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
@@ -17,6 +18,7 @@ use crate::http::admin::{Operator, OperatorError, OperatorRows};
 use crate::ledger::books::BooksError;
 use crate::platform::clock::SharedClock;
 use crate::platform::disk::FreeDisk;
+use crate::store::backup::{self, BackupError};
 use crate::store::{Snapshot, StoreError, StoreReader, Unavailable, Writer};
 
 /// Answers an operator's requests. Clones are the same desk.
@@ -79,6 +81,14 @@ impl Desk {
         }
     }
 
+    /// Writes a backup of the books as of now.
+    ///
+    /// # Errors
+    /// When the books can't be read or nobody takes what is written.
+    pub fn backup(&self, out: &mut dyn io::Write) -> Result<(), BackupError> {
+        backup::write(&self.reader.snapshot()?, self.clock.now(), out)
+    }
+
     /// The configuration in force.
     pub(super) fn configured(&self) -> Arc<Configured> {
         Arc::clone(&self.configured.read().unwrap_or_else(PoisonError::into_inner))
@@ -100,6 +110,10 @@ impl Operator for Desk {
         let request = serde_json::from_value(request)
             .map_err(|error| wrong(format!("this version does not understand the request: {error}")))?;
         Self::handle(self, request)
+    }
+
+    fn backup(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        Self::backup(self, out).map_err(io::Error::other)
     }
 }
 

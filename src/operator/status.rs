@@ -15,7 +15,7 @@ use crate::http::rejected::RejectedFilter;
 use crate::model::delivery::STATE_NAMES;
 use crate::model::totals::{SaleShares, Totals};
 use crate::model::webhook::Status;
-use crate::store::{Page, Snapshot};
+use crate::store::{Page, Snapshot, Upgraded};
 
 /// The newest webhooks that are looked at for unreadable ones.
 const LOOKED_AT: usize = 1000;
@@ -54,7 +54,12 @@ pub(super) fn status(desk: &Desk) -> Result<OperatorRows, OperatorError> {
         "sources": sources(desk, &totals, &refused),
         "destinations": destinations.into_iter().map(|described| described.row).collect::<Vec<_>>(),
         "certificate": desk.live.as_ref().and_then(|live| live.certificate()).map(|standing| certificate(&standing)),
-        "store": {"data_bytes": snapshot.stored_bytes().map_err(broken)?, "file_bytes": file_bytes},
+        "store": {
+            "data_bytes": snapshot.stored_bytes().map_err(broken)?,
+            "file_bytes": file_bytes,
+            "reserve_bytes": configured.reserve,
+            "upgraded": snapshot.upgraded().map_err(broken)?.as_ref().map(upgraded),
+        },
         "ga4_client_ids": {"browser": totals.ga4_with_client_id, "derived": totals.ga4_synthetic},
         "leads": totals.leads,
         "sales_from": {
@@ -79,6 +84,11 @@ fn certificate(standing: &Standing) -> Value {
         "last_error_at": error_at.map(time),
         "next_try_at": standing.next_try_at.map(time),
     })
+}
+
+/// The last change of the store's layout.
+fn upgraded(upgraded: &Upgraded) -> Value {
+    json!({"from": upgraded.from, "to": upgraded.to, "at": time(upgraded.at), "backup": upgraded.backup})
 }
 
 /// Of how many first sales it is known where they came from.

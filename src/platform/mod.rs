@@ -6,6 +6,7 @@ pub mod crypto;
 pub mod disk;
 pub mod name_service;
 pub mod network;
+pub mod new_file;
 pub mod served_certificate;
 pub mod signals;
 pub mod sockets;

@@ -16,13 +16,46 @@ pub enum StoreError {
     /// The file was written by a newer version.
     #[error(
         "the store was written by a newer version of tallyhook (layout {found}, this one knows {known}); install that \
-         version again, or restore a backup made by this one"
+         version again; or move the store away and `tallyhook restore` a backup that this version can read: your own, or the one \
+         that the upgrade made beside the store, whose name ends in before-layout-{next}.backup",
+        next = .known + 1
     )]
     Newer {
         /// The layout in the file.
         found: u32,
         /// The newest layout that this program knows.
         known: u32,
+    },
+    /// The layout of an older version could not be brought up to date.
+    #[error(
+        "the store could not be brought from layout {from} to {to}: {cause}; it is unchanged, of layout {from}, and the version that \
+         wrote it can go on with it{}",
+        .backup.as_ref().map_or_else(String::new, |path| format!("; a backup of it is {}", path.display()))
+    )]
+    Upgrade {
+        /// The layout before, and still.
+        from: u32,
+        /// The layout that it was to have.
+        to: u32,
+        /// The backup that was made before.
+        backup: Option<PathBuf>,
+        /// What failed.
+        cause: Box<StoreError>,
+    },
+    /// No backup could be made before the layout is brought up to date.
+    #[error(
+        "the store has to be brought from layout {from} to {to}, and the backup before that, {path}, could not be made: {why}; \
+         nothing was changed"
+    )]
+    NoBackup {
+        /// Where it was to be.
+        path: PathBuf,
+        /// The layout before, and still.
+        from: u32,
+        /// The layout that the store was to have.
+        to: u32,
+        /// What failed.
+        why: String,
     },
     /// The folder can't be made or the file can't be reached.
     #[error(

@@ -3,7 +3,6 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -11,11 +10,12 @@ use redb::backends::FileBackend;
 use redb::{DatabaseError, StorageBackend, StorageError};
 
 use super::error::StoreError;
+use crate::platform::new_file::{folder_of, sync_folder};
 
 /// Opens the file, or makes it and its folder. A new one is its owner's alone.
 pub(super) fn open(path: &Path) -> Result<File, StoreError> {
     let at = |cause| StoreError::Path { path: path.to_owned(), cause };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     make_folder(folder).map_err(|cause| StoreError::Path { path: folder.to_owned(), cause })?;
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(at)?;
@@ -44,16 +44,11 @@ pub(super) fn keep_from_others(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A new file is only there after a power cut when its folder is on disk too.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    match File::open(folder).and_then(|folder| folder.sync_all()) {
-        // Some file systems have no such call, and a folder may be closed to readers: then there is nothing more to be done.
-        Err(cause) if matches!(cause.kind(), InvalidInput | Unsupported | PermissionDenied) => Ok(()),
-        synced => synced,
-    }
-}
-
-fn make_folder(folder: &Path) -> io::Result<()> {
+/// Makes a folder with those above it, on disk when this returns.
+///
+/// # Errors
+/// When the system refuses.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
     let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
     if folder.is_dir() {
         return Ok(());

@@ -1,19 +1,20 @@
 //! Opens the store, or makes it: layout, tables, a first write to see that writing works, and each destination's number.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend};
-use redb::{TableDefinition, TableHandle, WriteTransaction};
+use redb::{TableDefinition, WriteTransaction};
 
 use super::error::StoreError;
 use super::file;
 use super::numbers::Numbers;
 use super::read::StoreReader;
-use super::schema::{self, SCHEMA_VERSION};
+use super::schema;
 use super::tombstones;
+use super::upgrade::{self, Upgrade};
 use crate::model::id::DestinationId;
 
 /// Where the store is and how it is held.
@@ -44,11 +45,23 @@ impl Store {
     /// # Errors
     /// When somebody else has it open, it is no store or a damaged one, it was written by a newer version, or the disk fails.
     pub fn open(settings: &StoreSettings, destinations: &[String]) -> Result<Opened, StoreError> {
+        Self::open_upgrading(settings, destinations, &Upgrade::default())
+    }
+
+    /// Opens with an upgrade of one's own, for tests.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_upgrading(
+        settings: &StoreSettings,
+        destinations: &[String],
+        upgrade: &Upgrade<'_>,
+    ) -> Result<Opened, StoreError> {
         let file = file::open(&settings.path)?;
         let backend = FileBackend::new(file).map_err(|error| file::at_path(error, &settings.path))?;
         let open = || {
             let database = database(backend, settings.cache).map_err(|error| file::at_path(error, &settings.path))?;
-            let opened = Self::prepare(database, destinations)?;
+            let opened = Self::prepare(database, &settings.path, destinations, upgrade)?;
             file::keep_from_others(&settings.path)?;
             Ok(opened)
         };
@@ -84,13 +97,35 @@ impl Store {
         cache: usize,
         destinations: &[String],
     ) -> Result<Opened, StoreError> {
-        file::begin_again_if_unfinished(&backend)
-            .map_err(|cause| StoreError::storage(redb::StorageError::Io(cause)))?;
-        Self::prepare(database(backend, cache).map_err(StoreError::storage)?, destinations)
+        let settings = StoreSettings { path: PathBuf::from("in-memory"), cache };
+        Self::open_backend_upgrading(backend, &settings, destinations, &Upgrade::default())
     }
 
-    fn prepare(database: Database, destinations: &[String]) -> Result<Opened, StoreError> {
-        migrate(&database)?;
+    /// Opens over any storage with an upgrade of one's own, for tests. Backups go beside where the file would be.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_backend_upgrading(
+        backend: impl StorageBackend,
+        settings: &StoreSettings,
+        destinations: &[String],
+        upgrade: &Upgrade<'_>,
+    ) -> Result<Opened, StoreError> {
+        file::begin_again_if_unfinished(&backend)
+            .map_err(|cause| StoreError::storage(redb::StorageError::Io(cause)))?;
+        let database = database(backend, settings.cache).map_err(StoreError::storage)?;
+        Self::prepare(database, &settings.path, destinations, upgrade)
+    }
+
+    fn prepare(
+        database: Database,
+        path: &Path,
+        destinations: &[String],
+        upgrade: &Upgrade<'_>,
+    ) -> Result<Opened, StoreError> {
+        upgrade::migrate(&database, upgrade, |layout| {
+            upgrade::keep_beside(&database, path, layout, upgrade).map(Some)
+        })?;
         let numbers = name_destinations(&database, destinations)?;
         Ok(Opened { store: Self { database: Arc::new(database) }, destinations: numbers })
     }
@@ -141,46 +176,6 @@ pub(super) fn begin_write(database: &Database) -> Result<WriteTransaction, Store
     let mut txn = database.begin_write().map_err(StoreError::storage)?;
     txn.set_quick_repair(true);
     Ok(txn)
-}
-
-/// Brings the layout up to date, one step a transaction. A new file begins with every table.
-fn migrate(database: &Database) -> Result<(), StoreError> {
-    let txn = begin_write(database)?;
-    {
-        match found_version(&txn)? {
-            Some(found) if found > SCHEMA_VERSION => {
-                return Err(StoreError::Newer { found, known: SCHEMA_VERSION });
-            }
-            // Layout 1 is the first, so there is no older one to bring up to date.
-            Some(_) | None => {}
-        }
-        super::tables::Tables::open(&txn, &Numbers::default())?;
-        txn.open_table(schema::TOMBSTONES).map_err(StoreError::storage)?;
-        super::refused::RefusedTables::open(&txn)?;
-        txn.open_table(schema::DESTINATIONS).map_err(StoreError::storage)?;
-        let mut meta = txn.open_table(schema::META).map_err(StoreError::storage)?;
-        meta.insert("schema_version", SCHEMA_VERSION.to_le_bytes().as_slice()).map_err(StoreError::storage)?;
-    }
-    txn.commit().map_err(StoreError::storage)
-}
-
-/// The layout in the file; none when the file is new. A redb file of somebody else's is left alone.
-fn found_version(txn: &WriteTransaction) -> Result<Option<u32>, StoreError> {
-    let mut tables = txn.list_tables().map_err(StoreError::storage)?.peekable();
-    if tables.peek().is_none() {
-        return Ok(None);
-    }
-    if !tables.any(|table| table.name() == "meta") {
-        return Err(StoreError::NotAStore(PathBuf::new()));
-    }
-    let meta = match txn.open_table(schema::META) {
-        Ok(meta) => meta,
-        Err(redb::TableError::Storage(error)) => return Err(StoreError::storage(error)),
-        Err(_) => return Err(StoreError::NotAStore(PathBuf::new())),
-    };
-    let version = meta.get("schema_version").map_err(StoreError::storage)?;
-    let version = version.and_then(|bytes| Some(u32::from_le_bytes(bytes.value().try_into().ok()?)));
-    version.map(Some).ok_or(StoreError::NotAStore(PathBuf::new()))
 }
 
 fn name_destinations(database: &Database, names: &[String]) -> Result<Vec<DestinationId>, StoreError> {

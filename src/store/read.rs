@@ -6,11 +6,13 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableT
 
 use super::apply::attempt_key;
 use super::claimants;
+use super::backup;
 use super::error::StoreError;
 use super::numbers::Numbers;
 use super::record;
 use super::schema;
 use super::tombstones;
+use super::upgrade::Upgraded;
 use crate::ledger::books::{Books, BooksResult, NextNumbers};
 use crate::ledger::workspace::{Due, Target};
 use crate::model::business_event::BusinessEvent;
@@ -65,7 +67,7 @@ pub struct AttemptRow {
 
 /// The books as of one moment.
 pub struct Snapshot {
-    txn: ReadTransaction,
+    pub(super) txn: ReadTransaction,
 }
 
 type Bytes = schema::Bytes;
@@ -356,7 +358,7 @@ impl Snapshot {
         Ok(found.map(|contact| ContactId(contact.value())))
     }
 
-    /// Bytes that all tables take up in pages. Exact while a walk over them is quick; of a large store the rows are counted and
+    /// Bytes that all tables take up in pages. Exact while a walk over them is quick; of a large table the rows are counted and
     /// their size is taken from the newest ones.
     ///
     /// # Errors
@@ -382,31 +384,23 @@ impl Snapshot {
             + table_bytes(&self.table(schema::LEADS)?)?
             + table_bytes(&self.table(schema::LEAD_EMAILS)?)?
             + table_bytes(&self.table(schema::REFUSED_BODIES)?)?)
+        self.page_bytes(schema::SCHEMA_VERSION)
     }
-}
 
-/// Up to so many rows a table is walked to know its size.
-const WALKED_ROWS: u64 = 20_000;
-/// Rows that stand for all of a larger table.
-const SAMPLED_ROWS: u64 = 512;
+    /// As [`Self::stored_bytes`], of a store of another layout; 0 of one that this program does not know.
+    pub(super) fn page_bytes(&self, layout: u32) -> Result<u64, StoreError> {
+        backup::tables(layout).iter().map(|table| table.page_bytes(&self.txn)).sum()
+    }
 
-fn table_bytes<K: redb::Key + 'static, V: redb::Value + 'static>(
-    table: &redb::ReadOnlyTable<K, V>,
-) -> Result<u64, StoreError> {
-    let rows = table.len().map_err(StoreError::storage)?;
-    if rows <= WALKED_ROWS {
-        let stats = table.stats().map_err(StoreError::storage)?;
-        return Ok(stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes());
+    /// The last time that the layout was brought up to date; none when it never was.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn upgraded(&self) -> Result<Option<Upgraded>, StoreError> {
+        let meta = self.table(schema::META)?;
+        let found = meta.get("upgraded").map_err(StoreError::storage)?;
+        Ok(found.map(|bytes| record::upgraded::decode(bytes.value())).transpose()?)
     }
-    let (mut sampled, mut bytes) = (0, 0);
-    for row in table.iter().map_err(StoreError::storage)?.rev().take(usize::try_from(SAMPLED_ROWS).unwrap_or(1)) {
-        let (key, value) = row.map_err(StoreError::storage)?;
-        bytes += K::as_bytes(&key.value()).as_ref().len() + V::as_bytes(&value.value()).as_ref().len();
-        sampled += 1;
-    }
-    // Pages are about nine tenths full, and branches add a little.
-    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-    Ok(bytes.saturating_mul(rows) / sampled.max(1) * 10 / 9)
 }
 
 /// A row of a list. One bad record must not hide the others.

@@ -2,12 +2,14 @@
 
 use redb::TableDefinition;
 
-/// The layout that this program writes. A file with a higher number was written by a newer version.
-pub(super) const SCHEMA_VERSION: u32 = 1;
+/// The layout that this program writes: the one behind the last step of `upgrade`. A file with a higher number was written by a
+/// newer version.
+#[allow(clippy::cast_possible_truncation)] // there are a few steps, not billions
+pub(super) const SCHEMA_VERSION: u32 = 1 + super::upgrade::STEPS.len() as u32;
 
 pub(super) type Bytes = &'static [u8];
 
-/// `schema_version`, `numbers`, `rejected`; once somebody was erased, `install_key`.
+/// `schema_version`, `numbers`, `rejected`; once somebody was erased, `install_key`; once the layout was changed, `upgraded`.
 pub(super) const META: TableDefinition<'_, &str, Bytes> = TableDefinition::new("meta");
 /// Webhooks without their bodies, in order of arrival.
 pub(super) const WEBHOOKS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("webhooks");

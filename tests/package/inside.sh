@@ -104,6 +104,41 @@ check "the journal says why" sh -c 'journalctl -u tallyhook --no-pager | grep -q
 rm -r /run/systemd/system/tallyhook.service.d
 systemctl daemon-reload
 
+# A backup while events come in, by hand and by the nightly unit; restored, nothing is missing and nothing is there twice.
+check "the nightly backup is there and not enabled" test "$(systemctl is-enabled tallyhook-backup.timer 2>/dev/null)" = disabled
+systemctl enable --now tallyhook-backup.timer 2>/dev/null
+check "it can be enabled" active tallyhook-backup.timer
+exposure=$(systemd-analyze security tallyhook-backup.service --no-pager | sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p')
+echo "exposure of the backup $exposure"
+check "its exposure is at most 1.2" awk "BEGIN{exit !($exposure <= 1.2)}"
+touch running
+( refused=0; while [ -e running ]; do answers >/dev/null 2>>backup.errors || refused=$((refused + 1)); done; echo "$refused" > backup.refused ) &
+sleep 1
+check "the nightly backup works under load" systemctl start tallyhook-backup.service
+check "it is its owner's alone" test "$(stat -c '%U %a' /var/lib/tallyhook/backups/tallyhook-*.backup)" = 'tallyhook 600'
+check "a backup by hand works under load" tallyhook backup /root/early.backup
+rm running
+wait
+check "no request was refused for it" test "$(cat backup.refused)" = 0
+check "a backup is whole" tallyhook backup --verify /root/early.backup
+before=$(events)
+check "a last backup" tallyhook backup /root/last.backup
+said=$(tallyhook restore /root/last.backup 2>&1) && failed "a restore beside the running program was let through"
+check "a restore is refused while it runs" grep -q 'stop it first' <<<"$said"
+systemctl stop tallyhook-https.socket tallyhook.service
+said=$(tallyhook restore /root/last.backup 2>&1) && failed "a restore over a store was let through"
+check "a restore is refused over a store" grep -q 'move it away first' <<<"$said"
+mv /var/lib/tallyhook/tallyhook.redb /root/old.redb
+check "restored" tallyhook restore /root/last.backup
+check "the restored store is the service's alone" test "$(stat -c '%U %G %a' /var/lib/tallyhook/tallyhook.redb)" = 'tallyhook tallyhook 600'
+check "nothing else is left there" test -z "$(ls -A /var/lib/tallyhook | grep part)"
+systemctl start tallyhook-https.socket tallyhook.service
+check "it runs on the restored store" patiently active tallyhook.service
+check "with every event, once" test "$(events)" = "$before"
+check "and takes more" answers
+check "the nightly backup works without the program, too" sh -c 'systemctl stop tallyhook-https.socket tallyhook.service && systemctl start tallyhook-backup.service && systemctl start tallyhook-https.socket tallyhook.service'
+check "which leaves the store to the service" test "$(stat -c '%U %a' /var/lib/tallyhook/tallyhook.redb)" = 'tallyhook 600'
+
 # The upgrade keeps the changed configuration and the books, and refuses nobody.
 echo '# changed by hand' >> /etc/tallyhook/tallyhook.toml
 before=$(events)
@@ -120,11 +155,13 @@ check "the changed configuration is kept" grep -q 'changed by hand' /etc/tallyho
 check "the books are kept" test "$(events)" -ge "$before"
 said=$(dpkg -i "$old" 2>&1 </dev/null) && failed "a downgrade was let through"
 check "a downgrade is refused with a sentence" grep -q 'an older version may not understand' <<<"$said"
+check "it names the way back" grep -q 'tallyhook restore' <<<"$said"
 check "and the new one still runs" patiently active tallyhook.service
 
 # Removing keeps the data, purging leaves nothing.
 dpkg -r tallyhook >/dev/null 2>&1 || failed "remove"
 check "removing stops it" inactive tallyhook.service
+check "and the nightly backup" inactive tallyhook-backup.timer
 check "removing keeps the books" test -s /var/lib/tallyhook/tallyhook.redb
 check "removing keeps the configuration" test -s /etc/tallyhook/tallyhook.toml
 dpkg -i "$new" >/dev/null 2>&1 </dev/null || failed "installing again"

@@ -3,6 +3,7 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 pub mod daemon;
+pub mod disk;
 pub mod events;
 pub mod highlevel;
 pub mod http;

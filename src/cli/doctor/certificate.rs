@@ -1,25 +1,24 @@
 //! Which certificate is shown, for which names, and for how long.
 
 use std::io;
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::finding::Finding;
 use super::port::{PATIENCE, from_here};
 use crate::config::{Server, Tls};
+use crate::http::acme::keeper::kept;
 use crate::http::certificate::{Facts, Standing};
+use crate::http::tls::Certificate;
 use crate::model::time::Timestamp;
+use crate::platform::new_file::folder_of;
 use crate::platform::served_certificate::{Served, served_certificate};
 
-/// Asks the listener for its certificate, as a sender does. Only a running one has any.
+/// Asks the listener for its certificate, as a sender does.
 pub(super) fn look(server: &Server, names: &[String], status: &Value, now: Timestamp) -> Option<Finding> {
     if server.tls == Tls::Off {
-        return Some(match &server.public_url {
-            Some(url) if url.starts_with("https://") => {
-                Finding::ok("certificate", "TLS is off: a proxy in front has to show the certificate")
-            }
-            _ => Finding::ok("certificate", "TLS is off, and no https address is given"),
-        });
+        return Some(without_tls(server));
     }
     if server.listen.port() == 0 {
         return None;
@@ -29,11 +28,42 @@ pub(super) fn look(server: &Server, names: &[String], status: &Value, now: Times
     Some(judge(server.tls.mode(), names, served, status, now))
 }
 
-fn judge(mode: &'static str, names: &[String], served: io::Result<Served>, status: &Value, now: Timestamp) -> Finding {
-    let mend = match mode {
-        "files" => "put another certificate into the files of server.tls; it is taken up by itself",
-        _ => "correct server.tls.domains and reload; the certificate is fetched by itself",
+/// Looks at the files of the certificate, while nothing runs that would show it.
+pub(super) fn look_at_files(server: &Server, names: &[String], store: &Path, now: Timestamp) -> Finding {
+    let mode = server.tls.mode();
+    let kept = match &server.tls {
+        Tls::Off => return without_tls(server),
+        Tls::Files { cert, key } => facts_of(cert, key).map(Some),
+        Tls::Acme(acme) => kept(acme, folder_of(store)),
     };
+    match kept {
+        Ok(Some(facts)) => judge_facts(mode, names, &facts, None, now),
+        Ok(None) => Finding::ok("certificate", "there is none yet; it is fetched when tallyhook has started"),
+        Err(why) if mode == "acme" => Finding::warning(
+            "certificate",
+            why,
+            "run this as root or as the user that tallyhook runs as, and see that it may write to its state folder",
+        ),
+        Err(why) => Finding::error("certificate", why, "correct the files of server.tls: tallyhook does not start so"),
+    }
+}
+
+fn without_tls(server: &Server) -> Finding {
+    match &server.public_url {
+        Some(url) if url.starts_with("https://") => {
+            Finding::ok("certificate", "TLS is off: a proxy in front has to show the certificate")
+        }
+        _ => Finding::ok("certificate", "TLS is off, and no https address is given"),
+    }
+}
+
+/// What stands in the certificate of two files that belong together.
+fn facts_of(cert: &Path, key: &Path) -> Result<Facts, String> {
+    let certificate = Certificate::load(cert, key).map_err(|error| error.to_string())?;
+    certificate.facts().ok_or_else(|| format!("{}: the first certificate in it can't be read", cert.display()))
+}
+
+fn judge(mode: &'static str, names: &[String], served: io::Result<Served>, status: &Value, now: Timestamp) -> Finding {
     let served = match served {
         Ok(served) => served,
         Err(error) => {
@@ -49,9 +79,21 @@ fn judge(mode: &'static str, names: &[String], served: io::Result<Served>, statu
             );
         }
     };
-    let Some(facts) = Facts::read(&served.certificate) else {
-        return Finding::error("certificate", "what is shown as a certificate can't be read", mend);
-    };
+    match Facts::read(&served.certificate) {
+        Some(facts) => judge_facts(mode, names, &facts, served.doubt, now),
+        None => Finding::error("certificate", "what is shown as a certificate can't be read", mend(mode)),
+    }
+}
+
+fn mend(mode: &str) -> &'static str {
+    match mode {
+        "files" => "put another certificate into the files of server.tls; it is taken up by itself",
+        _ => "correct server.tls.domains and reload; the certificate is fetched by itself",
+    }
+}
+
+fn judge_facts(mode: &'static str, names: &[String], facts: &Facts, doubt: Option<String>, now: Timestamp) -> Finding {
+    let mend = mend(mode);
     let shown = facts.names.join(", ");
     let missing: Vec<&str> =
         names.iter().map(String::as_str).filter(|name| !facts.names.iter().any(|known| is_for(known, name))).collect();
@@ -70,7 +112,10 @@ fn judge(mode: &'static str, names: &[String], served: io::Result<Served>, statu
     if let Some(problem) = standing.problem(now) {
         let fix = match mode {
             "files" => mend,
-            _ => "`journalctl -u tallyhook` says why it was not renewed; `systemctl reload tallyhook` tries at once",
+            _ => {
+                "a running tallyhook renews it by itself; `journalctl -u tallyhook` says why it did not, `systemctl reload tallyhook` \
+                 tries at once"
+            }
         };
         return if facts.not_after <= now {
             Finding::error("certificate", problem, fix)
@@ -79,7 +124,7 @@ fn judge(mode: &'static str, names: &[String], served: io::Result<Served>, statu
         };
     }
     let days = facts.not_after.since(now).as_secs() / 86_400;
-    match served.doubt {
+    match doubt {
         Some(doubt) => Finding::warning(
             "certificate",
             format!(
@@ -131,6 +176,21 @@ mod tests {
         assert_eq!(found(&["a.example"], Ok(served("a.example", None)), "4095-12-25T00:00:00Z").level, Level::Warning);
         assert_eq!(found(&["a.example"], Ok(served("a.example", None)), "4097-01-01T00:00:00Z").level, Level::Error);
         assert_eq!(found(&["a.example"], Err(io::Error::other("closed")), today).level, Level::Error);
+    }
+
+    #[test]
+    fn files_are_looked_at_while_nothing_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+        std::fs::write(&cert, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let facts = facts_of(&cert, &key).unwrap();
+        let now = "2026-11-22T10:00:00Z".parse().unwrap();
+        let found = |name: &str| judge_facts("files", &[name.to_owned()], &facts, None, now).level;
+        assert_eq!((found("a.example"), found("b.example")), (Level::Ok, Level::Error));
+        std::fs::write(&key, "no key").unwrap();
+        assert!(facts_of(&cert, &key).unwrap_err().contains("key.pem holds no private key"));
     }
 
     #[test]

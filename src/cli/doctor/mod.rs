@@ -103,11 +103,13 @@ pub(super) fn examine(setting: &Setting<'_>, config: &Config, out: &mut dyn Writ
         tell(finding)?;
     }
     let clock: SharedClock = Arc::new(SystemClock);
-    if let Some(status) = &status {
-        let names = dns::public_names(config);
-        if let Some(finding) = certificate::look(&config.server, &names, status, clock.now()) {
-            tell(finding)?;
-        }
+    let names = dns::public_names(config);
+    let found = match &status {
+        Some(status) => certificate::look(&config.server, &names, status, clock.now()),
+        None => Some(certificate::look_at_files(&config.server, &names, &config.store.path, clock.now())),
+    };
+    if let Some(finding) = found {
+        tell(finding)?;
     }
     for finding in disk::look(&config.store, &SystemDisk).into_iter().chain(permissions::look(config)) {
         tell(finding)?;

@@ -310,6 +310,18 @@ fn not_before(tries: &Tries, now: Timestamp) -> Timestamp {
     if tries.failures == 0 { Timestamp::EPOCH } else { tries.not_before.min(now.after(LONGEST_ASKED_WAIT)) }
 }
 
+/// What stands in the certificate that is kept on disk for a configuration; none when none was fetched yet. Nobody is asked.
+///
+/// # Errors
+/// When it can't be read or used. A sentence.
+pub fn kept(config: &config::Acme, store_folder: &Path) -> Result<Option<Facts>, String> {
+    let state = StateFolder::new(store_folder, &config.directory);
+    let Some(pem) = state.certificate().map_err(|error| error.to_string())? else { return Ok(None) };
+    let found =
+        usable(&pem).ok_or("the certificate on disk can't be used; another one is fetched at the next start")?;
+    Ok(Some(found.1))
+}
+
 /// A certificate chain and its key, when they are whole and belong together.
 fn usable(pem: &[u8]) -> Option<(CertifiedKey, Facts)> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;

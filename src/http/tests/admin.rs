@@ -1,14 +1,16 @@
 //! The operator's door, called as the command line calls it.
 
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
 use super::*;
 use crate::http::admin::{AdminSocket, BindError, Operator, OperatorError, OperatorRows};
-use crate::http::admin_client::{AdminError, call};
+use crate::http::admin_client::{AdminError, backup, call, is_running};
 
 /// `{"rows": n}` gives n rows; other requests fail in their own ways.
 struct TestOperator;
@@ -29,6 +31,40 @@ impl Operator for TestOperator {
         }
         panic!("made for the test");
     }
+
+    /// More than waits anywhere on its way, then an end or a failure.
+    fn backup(&self, out: &mut dyn Write) -> io::Result<()> {
+        for number in 0..200_u8 {
+            out.write_all(&[number; 40_000])?;
+        }
+        if BACKUPS_FAIL.load(Ordering::SeqCst) { Err(io::Error::other("made for the test")) } else { Ok(()) }
+    }
+}
+
+static BACKUPS_FAIL: AtomicBool = AtomicBool::new(false);
+
+#[test]
+fn a_backup_comes_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("admin.sock");
+    assert!(!is_running(&path).unwrap());
+    let daemon = Daemon::start(AdminSocket::bind(&path).unwrap());
+    assert!(is_running(&path).unwrap());
+    let mut got = Vec::new();
+    let take = &mut |bytes: &[u8]| got.write_all(bytes);
+    backup(&path, take).unwrap();
+    assert_eq!(got.len(), 200 * 40_000);
+    assert!(
+        got.chunks(40_000).enumerate().all(|(number, chunk)| chunk.iter().all(|byte| usize::from(*byte) == number))
+    );
+
+    let full = backup(&path, &mut |_| Err(io::ErrorKind::StorageFull.into()));
+    assert!(matches!(full, Err(AdminError::Taking(error)) if error.kind() == io::ErrorKind::StorageFull));
+
+    BACKUPS_FAIL.store(true, Ordering::SeqCst);
+    let half = backup(&path, &mut |_| Ok(()));
+    assert!(matches!(half, Err(AdminError::Broken { .. })), "{half:?}");
+    drop(daemon);
 }
 
 struct Daemon {

@@ -35,6 +35,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 pub mod totals;
+pub mod upgraded;
 pub mod webhook;
 
 /// A versioned enum that lies on disk.

@@ -189,3 +189,15 @@ golden!(
     |bytes: &[u8]| refused::decode("shop", 12, bytes),
     "00 04 09 3139322e302e322e37 01 6e 02 5768 01 01 73 02 ff31 01 01 76 01 07 6576656e743d76 8010"
 );
+golden!(
+    an_upgrade,
+    crate::store::Upgraded {
+        from: 1,
+        to: 3,
+        at: crate::model::time::Timestamp::from_millis(5),
+        backup: Some("a.backup".into())
+    },
+    upgraded::encode,
+    upgraded::decode,
+    "00 01 03 0a 01 08 612e6261636b7570"
+);
