@@ -6,6 +6,7 @@ use super::*;
 use crate::model::envelope::Envelope;
 use crate::model::time::Timestamp;
 use crate::sources::hmac::preset::{PRESETS, preset};
+use crate::sources::hmac::scheme::Proof;
 use crate::sources::hmac::scheme::{Hash, Scheme};
 
 const SECRET: &str = "a secret for the tests";
@@ -96,7 +97,7 @@ fn judge(scheme: Scheme, secret: &str, fields: &Fields, body: &[u8]) -> Result<u
 
 #[test]
 fn every_preset_believes_its_own_sender_and_no_change_of_anything() {
-    for name in PRESETS {
+    for name in PRESETS.into_iter().filter(|name| preset(name).unwrap().proof.is_spelled_out()) {
         let scheme = preset(name).unwrap();
         let (secret, fields, rest) = genuine(name);
         let at = |secrets: &[&str], fields: &Fields, rest: &str, body: &[u8]| {

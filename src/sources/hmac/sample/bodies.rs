@@ -1,113 +1,13 @@
-//! Samples as these senders would send them: bodies of the documented shape with made-up people and amounts, signed with the
-//! source's own secret.
+//! What each sender says about itself and an event, in the shape of its documentation.
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::Settings;
-use super::event::Naming;
-use super::pick::Pick;
-use super::scheme::Proof;
-use super::verify::Checker;
-use crate::model::envelope::Envelope;
-use crate::sources::{Request, Sample, SampleRequest, token};
-
-/// The samples of a preset; the first is made when none is named.
-pub(super) fn types(preset: Option<&str>) -> &'static [&'static str] {
-    match preset {
-        Some("standard_webhooks" | "svix") => &["user.created"],
-        Some("github") => &["push", "ping"],
-        Some("shopify") => &["orders/paid", "refunds/create"],
-        Some("paddle") => &["transaction.completed", "adjustment.updated", "customer.created"],
-        Some("lemon_squeezy") => &["order_created", "order_refunded"],
-        Some("square") => &["payment.updated"],
-        Some("calendly") => &["invitee.created", "invitee.canceled", "invitee_no_show.created"],
-        Some("typeform") => &["form_response"],
-        Some("woocommerce") => &["order.created", "order.updated"],
-        Some("mailerlite") => &["subscriber.unsubscribed", "subscriber.bounced"],
-        Some("hubspot") => &["contact.creation", "contact.propertyChange"],
-        Some("cal_com") => &["BOOKING_CREATED", "BOOKING_RESCHEDULED", "BOOKING_CANCELLED", "BOOKING_NO_SHOW_UPDATED"],
-        Some("slack") => &["message", "url_verification"],
-        Some("zoom") => &["meeting.started", "endpoint.url_validation"],
-        _ => &["sample"],
-    }
-}
-
-/// Makes one; none for an unknown type, or where only the sender itself can sign.
-pub(super) fn sample(
-    settings: &Settings,
-    checker: &Checker,
-    naming: &Naming,
-    wanted: &SampleRequest<'_>,
-) -> Option<Sample> {
-    let event_type = *types(settings.preset).iter().find(|known| **known == wanted.event_type)?;
-    let id = format!("sample-{:08x}", wanted.number);
-    let mut event = body(settings.preset, event_type, wanted);
-    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    if settings.preset == Some("woocommerce") {
-        headers.push(("x-wc-webhook-source".to_owned(), "https://sample.example/".to_owned()));
-    }
-    for (picks, value) in [(naming.type_picks(), event_type), (naming.id_picks(), id.as_str())] {
-        for pick in picks {
-            name(pick, value, &mut event, &mut headers);
-        }
-    }
-    let whole = match settings.scheme.batch.as_deref() {
-        Some("") => json!([event]),
-        _ => event,
-    };
-    let body = whole.to_string().into_bytes();
-    let proof = match settings.scheme.proof {
-        Proof::Token => vec![(token::HEADER.to_owned(), settings.secrets.first()?.expose().to_owned())],
-        Proof::Basic => {
-            use base64::Engine as _;
-            let pair = base64::engine::general_purpose::STANDARD.encode(settings.secrets.first()?.expose());
-            vec![("authorization".to_owned(), format!("Basic {pair}"))]
-        }
-        Proof::Hmac | Proof::Ed25519 => {
-            let request = Request { endpoint: wanted.endpoint, ..Request::post(Envelope::EMPTY, &body, wanted.now) };
-            let url = checker.url(&request).unwrap_or_default();
-            checker.sign("POST", &url, &id, wanted.now.millis(), &body)?
-        }
-    };
-    // What is signed counts, and a header must not come twice.
-    headers.retain(|(name, _)| !proof.iter().any(|(of_proof, _)| of_proof == name));
-    headers.extend(proof);
-    Some(Sample { headers, body })
-}
-
-/// Puts a value where a pick looks for it, unless something is there.
-fn name(pick: &Pick, value: &str, event: &mut Value, headers: &mut Vec<(String, String)>) {
-    let in_body = pick.pointer().is_some_and(|pointer| event.pointer(pointer).is_some());
-    if in_body {
-        return;
-    }
-    if let Some(header) = pick.headers().next() {
-        if !headers.iter().any(|(known, _)| known == header) {
-            headers.push((header.to_owned(), value.to_owned()));
-        }
-    } else if !pick.optional
-        && let Some(pointer) = pick.pointer()
-    {
-        put(event, pointer, value);
-    }
-}
-
-fn put(event: &mut Value, pointer: &str, value: &str) {
-    let mut at = event;
-    for name in pointer.split('/').skip(1) {
-        let name = name.replace("~1", "/").replace("~0", "~");
-        if !at.is_object() {
-            *at = Value::Object(Map::new());
-        }
-        at = &mut at[name];
-    }
-    *at = Value::String(value.to_owned());
-}
+use crate::sources::SampleRequest;
 
 /// What the sender says about itself and the event; ids and types are put in by the picks where they are not there.
-fn body(preset: Option<&str>, event_type: &str, wanted: &SampleRequest<'_>) -> Value {
+pub(super) fn body(preset: Option<&str>, event_type: &str, wanted: &SampleRequest<'_>) -> Value {
     let SampleRequest { number, now, livemode, .. } = *wanted;
     let id = 1_000_000 + number % 1_000_000_000;
     let time = now.to_string();
@@ -131,19 +31,28 @@ fn body(preset: Option<&str>, event_type: &str, wanted: &SampleRequest<'_>) -> V
             "customer": {"id": id + 1, "email": email, "first_name": "Ada", "last_name": "Example"},
             "line_items": [{"id": id + 2, "title": "Sample", "quantity": 1, "price": "99.00", "sku": "SAMPLE"}],
         }),
-        Some("paddle") if event_type == "adjustment.updated" => json!({
-            "event_id": format!("evt_adj_{id}"), "event_type": event_type, "occurred_at": time,
-            "data": {"id": format!("adj_{id}"), "action": "refund", "status": "approved", "transaction_id": format!("txn_{id}"),
-                "currency_code": "EUR", "totals": {"total": "1900"}, "customer_id": format!("ctm_{id}")},
+        Some("paddle") if event_type.starts_with("adjustment") => json!({
+            "event_id": format!("evt_{event_type}_{id}"), "event_type": event_type, "occurred_at": time,
+            "data": {"id": format!("adj_{id}"), "action": "refund", "type": "partial", "transaction_id": format!("txn_{id}"),
+                "status": if event_type == "adjustment.created" { "pending_approval" } else { "approved" },
+                "currency_code": "EUR", "customer_id": format!("ctm_{id}"), "subscription_id": null,
+                "totals": {"subtotal": "1597", "tax": "303", "total": "1900", "currency_code": "EUR"}},
         }),
-        Some("paddle") if event_type == "customer.created" => json!({
-            "event_id": format!("evt_ctm_{id}"), "event_type": event_type, "occurred_at": time,
+        Some("paddle") if event_type.starts_with("customer") => json!({
+            "event_id": format!("evt_{event_type}_{id}"), "event_type": event_type, "occurred_at": time,
             "data": {"id": format!("ctm_{id}"), "email": email, "name": "Ada Example", "status": "active"},
         }),
         Some("paddle") => json!({
             "event_id": format!("evt_{id}"), "event_type": event_type, "occurred_at": time, "notification_id": format!("ntf_{id}"),
             "data": {"id": format!("txn_{id}"), "status": "completed", "currency_code": "EUR",
                 "details": {"totals": {"grand_total": "9900", "tax": "1580"}}, "customer_id": format!("ctm_{id}")},
+        }),
+        Some("lemon_squeezy") if event_type.starts_with("subscription") => json!({
+            "meta": {"event_name": event_type, "test_mode": !livemode, "custom_data": {"lead_id": format!("sample-{id}")}},
+            "data": {"type": "subscription-invoices", "id": id.to_string(), "attributes": {"user_email": email, "user_name": "Ada Example",
+                "currency": "EUR", "customer_id": id, "subscription_id": id, "billing_reason": "renewal", "total": 9900, "tax": 1580,
+                "status": "paid", "refunded": false, "refunded_amount": if event_type.ends_with("refunded") { 1900 } else { 0 },
+                "created_at": time, "updated_at": time}},
         }),
         Some("lemon_squeezy") => json!({
             "meta": {"event_name": event_type, "test_mode": !livemode, "custom_data": {"lead_id": format!("sample-{id}")}},
@@ -157,8 +66,14 @@ fn body(preset: Option<&str>, event_type: &str, wanted: &SampleRequest<'_>) -> V
                 "status": "COMPLETED", "amount_money": {"amount": 9900, "currency": "EUR"}}}},
         }),
         Some("calendly") => json!({
-            "event": event_type, "created_at": time, "payload": {"uri": format!("https://api.calendly.com/scheduled_events/{id}/invitees/{id}"),
-                "email": email, "name": "Ada Example", "status": "active", "rescheduled": false, "old_invitee": null,
+            "event": event_type, "created_at": time, "created_by": format!("https://api.calendly.com/users/{id}"), "payload": {
+                "cancel_url": format!("https://calendly.com/cancellations/{id}"), "new_invitee": null,
+                "no_show": if event_type == "invitee_no_show.created" {
+                    json!({"uri": format!("https://api.calendly.com/invitee_no_shows/{id}"), "created_at": time})
+                } else { Value::Null },
+                "status": if event_type == "invitee.canceled" { "canceled" } else { "active" },
+                "uri": format!("https://api.calendly.com/scheduled_events/{id}/invitees/{id}"),
+                "email": email, "name": "Ada Example", "rescheduled": false, "old_invitee": null,
                 "scheduled_event": {"uri": format!("https://api.calendly.com/scheduled_events/{id}"), "name": "Sample",
                     "start_time": begins, "end_time": ends}},
         }),
@@ -177,7 +92,8 @@ fn body(preset: Option<&str>, event_type: &str, wanted: &SampleRequest<'_>) -> V
             "line_items": [{"id": 1, "name": "Sample", "quantity": 1, "total": "99.00"}],
         }),
         Some("mailerlite") => {
-            json!({"type": event_type, "id": id.to_string(), "email": email, "status": "unsubscribed", "unsubscribed_at": time})
+            json!({"event": event_type, "id": id.to_string(), "email": email, "status": "unsubscribed", "unsubscribed_at": time,
+                "updated_at": time})
         }
         Some("hubspot") => json!({
             "eventId": id, "subscriptionId": 1, "portalId": 1_234_567, "occurredAt": now.millis(), "subscriptionType": event_type,
@@ -185,7 +101,7 @@ fn body(preset: Option<&str>, event_type: &str, wanted: &SampleRequest<'_>) -> V
         }),
         Some("cal_com") if event_type == "BOOKING_NO_SHOW_UPDATED" => json!({
             "triggerEvent": event_type, "createdAt": time, "payload": {"bookingUid": format!("uid{id}"), "bookingId": id,
-                "attendees": [{"email": email, "noShow": true}]},
+                "message": "x_marked_as_no_show", "attendees": [{"email": email, "noShow": true}]},
         }),
         Some("cal_com") if event_type == "BOOKING_RESCHEDULED" => json!({
             "triggerEvent": event_type, "createdAt": time, "payload": {"uid": format!("uid{id}b"), "rescheduleUid": format!("uid{id}"),
@@ -208,6 +124,31 @@ fn body(preset: Option<&str>, event_type: &str, wanted: &SampleRequest<'_>) -> V
         Some("zoom") => json!({
             "event": event_type, "event_ts": now.millis(), "payload": {"account_id": "A1", "object": {"id": id.to_string(),
                 "uuid": format!("uuid{id}=="), "topic": "Sample", "start_time": time}},
+        }),
+        Some("twilio") if event_type == "ringing" => json!({
+            "CallSid": format!("CA{id:032x}"), "AccountSid": "ACsample", "From": "+4915112345678", "To": "+4930123456", "Direction": "inbound",
+            "CallStatus": event_type, "ApiVersion": "2010-04-01",
+        }),
+        Some("twilio") if event_type == "delivered" => json!({
+            "MessageSid": format!("SM{:032x}", id + 1), "AccountSid": "ACsample", "From": "+4930123456", "To": "+4915112345678",
+            "MessageStatus": event_type, "SmsStatus": event_type, "ApiVersion": "2010-04-01",
+        }),
+        Some("twilio") => {
+            let mut message = json!({
+                "MessageSid": format!("SM{id:032x}"), "AccountSid": "ACsample", "From": "+4915112345678", "To": "+4930123456",
+                "Body": "Sample & more", "NumMedia": "0", "SmsStatus": "received", "ApiVersion": "2010-04-01",
+            });
+            if event_type == "STOP" {
+                message["MessageSid"] = format!("SM{:032x}", id + 2).into();
+                message["Body"] = "STOP".into();
+                message["OptOutType"] = "STOP".into();
+            }
+            message
+        }
+        Some("mailgun") => json!({
+            "event-data": {"id": format!("sample{id}-{event_type}"), "event": event_type, "recipient": email,
+                "severity": "permanent", "reason": "bounce", "user-variables": {},
+                "timestamp": format!("{}.25", now.unix_seconds()).parse::<f64>().unwrap_or_default()},
         }),
         _ => json!({"created_at": time, "sample": true}),
     }
