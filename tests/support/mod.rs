@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod events;
 pub mod highlevel;
 pub mod http;
+pub mod paypal;
 pub mod pebble;
 
 use std::time::{Duration, Instant};
