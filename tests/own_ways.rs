@@ -243,7 +243,7 @@ fn what_is_wrong_with_their_configuration_is_told_before_the_start() {
     let no_id =
         told("[sources.a]\nkind = \"hmac\"\npreset = \"paypal\"\nsecrets = [\"unknown-yet\"]\ncounts_sales = true\n");
     assert!(no_id.contains("sources.a.webhook_id: is missing"), "{no_id}");
-    let no_certificate = told(&paypal_source("\"EPnqsAyL…client-secret\""));
+    let no_certificate = told(&paypal_source("\"EPnqsAyLclientsecret\""));
     assert!(no_certificate.contains("is no certificate"), "{no_certificate}");
     assert!(!no_certificate.contains("EPnqsAyL"), "a secret is not quoted");
     let id = told("[sources.a]\nkind = \"hmac\"\npreset = \"twilio\"\nsecrets = [\"AC0123456789\"]\n");

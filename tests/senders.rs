@@ -365,6 +365,51 @@ fn a_refusal_says_what_is_wrong_and_a_kept_one_is_taken_up_again() {
     assert_eq!(rows[0]["type"], event_type, "the topic was kept along");
 }
 
+#[test]
+fn what_each_page_tells_to_paste_is_in_order() {
+    let sandboxes = Sandboxes::start();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sources/hmac/senders");
+    let mut presets = Vec::new();
+    for page in std::fs::read_dir(folder).unwrap() {
+        let page = page.unwrap().path();
+        let text = std::fs::read_to_string(&page).unwrap();
+        let (_, after) = text.split_once("```toml\n").unwrap_or_else(|| panic!("{page:?} says what to paste"));
+        let (block, _) = after.split_once("```").unwrap();
+        let preset = block.split_once("preset = \"").unwrap().1.split_once('"').unwrap().0.to_owned();
+        let name = block.split_once("[sources.").unwrap().1.split_once(']').unwrap().0;
+        assert!(text.contains(&format!("/api/webhooks/{name}")), "{page:?} names its address");
+        assert!(
+            text.contains("## At ") && text.contains("*From "),
+            "{page:?} has the clicks and says where its facts are from"
+        );
+        let secret = if preset == "standard_webhooks" { SVIX_SECRET } else { SECRET };
+        let pasted: String = block
+            .lines()
+            .map(|line| match line.split_once("secrets = [{ env") {
+                Some(_) => format!("secrets = [\"{secret}\"]\n"),
+                None => format!("{line}\n"),
+            })
+            .collect();
+        let text = Settings {
+            more: format!("{}{pasted}", Settings::default().more),
+            server: "public_url = \"https://hooks.example.com\"",
+            ..Settings::default()
+        };
+        let home = Home::new(&sandboxes, &text);
+        let config = std::fs::read_to_string(home.config()).unwrap();
+        let config = config.replacen("kind = \"stripe\"\n", "kind = \"stripe\"\ncounts_sales = true\n", 1);
+        std::fs::write(home.config(), config).unwrap();
+        let checked = home.command(&["check"]);
+        assert!(checked.status.success(), "{page:?}: {checked:?}");
+        presets.push(preset);
+    }
+    presets.sort_unstable();
+    let mut all: Vec<_> =
+        PRESETS.into_iter().chain(["paypal", "twilio", "mailgun"]).filter(|name| *name != "svix").collect();
+    all.sort_unstable();
+    assert_eq!(presets, all, "each preset has a page");
+}
+
 /// Every sample of every preset that one can be made of, and what they become, of one number and in this order.
 const SAMPLES: [(&str, &[&str], &[&str]); 19] = [
     ("standard_webhooks", &["user.created"], &[]),
@@ -394,7 +439,8 @@ const SAMPLES: [(&str, &[&str], &[&str]); 19] = [
     (
         "cal_com",
         &["BOOKING_CREATED", "BOOKING_RESCHEDULED", "BOOKING_NO_SHOW_UPDATED", "BOOKING_CANCELLED", "BOOKING_REJECTED"],
-        &["booking_made"],
+        // What is called off tells the first time again.
+        &["booking_cancelled", "booking_changed", "booking_changed", "booking_made", "booking_missed"],
     ),
     ("slack", &["message", "url_verification"], &[]),
     ("zoom", &["meeting.started", "endpoint.url_validation"], &[]),

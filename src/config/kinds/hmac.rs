@@ -212,8 +212,8 @@ const MEANING: &[Key] = &[
         Form::Pairs(any, TOLD),
         "{ \"order.paid\" = \"purchase\", \"invitee.created\" = \"booking_made\", \"ping\" = \"ignore\" }",
         "Which of the sender's types (with * at the end all that begin so) tell of which business event: purchase, renewal, refund, \
-         lead, contact_changed, booking_made, booking_changed, booking_cancelled, booking_attended, booking_missed, or a name of your \
-         own; \"unsubscribed\" for a no to e-mail, \"ignore\" for nothing. The first that fits counts.",
+         payment_failed, lead, contact_changed, booking_made, booking_changed, booking_cancelled, booking_attended, booking_missed, or a \
+         name of your own; \"unsubscribed\" for a no to e-mail, \"ignore\" for nothing. The first that fits counts.",
     ),
     key(
         "time",

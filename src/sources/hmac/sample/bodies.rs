@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::model::time::Timestamp;
 use crate::sources::SampleRequest;
 
 /// What the sender says about itself and the event; ids and types are put in by the picks where they are not there.
@@ -12,7 +13,9 @@ pub(super) fn body(preset: Option<&str>, event_type: &str, wanted: &SampleReques
     let id = 1_000_000 + number % 1_000_000_000;
     let time = now.to_string();
     let email = format!("sample{id}@example.com");
-    let [begins, ends] = [86_400, 88_200].map(|seconds| now.after(Duration::from_secs(seconds)).to_string());
+    // The day after tomorrow at nine: the same for all samples of one number.
+    let day = Timestamp::from_unix_seconds(now.unix_seconds().div_euclid(86_400) * 86_400);
+    let [begins, ends] = [205_200, 207_000].map(|seconds| day.after(Duration::from_secs(seconds)).to_string());
     match preset {
         Some("standard_webhooks" | "svix") => {
             json!({"type": event_type, "timestamp": time, "data": {"id": format!("user_{id}"), "email": email}})

@@ -65,8 +65,9 @@ pub(super) struct Signing<'s> {
 /// Makes one; none for an unknown type, or where only the sender itself can sign.
 pub(super) fn sample(settings: &Settings, signing: &Signing<'_>, wanted: &SampleRequest<'_>) -> Option<Sample> {
     let Signing { checker, own, naming } = *signing;
-    let event_type = *types(settings.preset).iter().find(|known| **known == wanted.event_type)?;
-    let id = format!("sample-{:08x}", wanted.number);
+    let types = types(settings.preset);
+    let place = types.iter().position(|known| *known == wanted.event_type)?;
+    let (event_type, id) = (types[place], format!("sample-{:08x}-{place}", wanted.number));
     let mut event = bodies::body(settings.preset, event_type, wanted);
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     if settings.preset == Some("woocommerce") {
