@@ -426,7 +426,7 @@ const SAMPLES: [(&str, &[&str], &[&str]); 19] = [
         &["order_created", "order_refunded", "subscription_payment_success", "subscription_payment_refunded"],
         &["purchase", "refund", "refund", "renewal"],
     ),
-    ("square", &["payment.updated"], &[]),
+    ("square", &["payment.updated", "refund.updated"], &["purchase", "refund"]),
     (
         "calendly",
         &["invitee.created", "invitee_no_show.created", "invitee_no_show.deleted", "invitee.canceled"],

@@ -70,7 +70,7 @@ const PROMISED: &[(&str, &[(&str, &str)])] = &[
             ("subscription_payment_refunded", "refund 1900"),
         ],
     ),
-    ("square", &[("payment.updated", "ignored")]),
+    ("square", &[("payment.updated", "sale 9900"), ("refund.updated", "refund 1900")]),
     (
         "calendly",
         &[

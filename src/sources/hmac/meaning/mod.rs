@@ -254,6 +254,8 @@ pub struct Reading {
     pub tags: Vec<String>,
     /// Fields that hold an address of which the last part counts: `https://api.example/orders/5`.
     pub tails: &'static [Field],
+    /// Whether each try to pay has an id of its own, so that all events of one id tell of one try.
+    pub tries_have_ids: bool,
     /// What is put before the order's id, where the sender numbers different things alike.
     pub id_prefix: &'static str,
     /// Where a refund stands.

@@ -21,6 +21,7 @@ pub fn meaning(preset: &str) -> Meaning {
         "typeform" => typeform(),
         "mailerlite" => mailerlite(),
         "paypal" => paypal(),
+        "square" => square(),
         "mailgun" => mailgun(),
         _ => Vec::new(),
     };
@@ -348,6 +349,7 @@ fn paypal() -> Vec<Reading> {
         places: places(&[&[(Time, "/create_time")][..], &amounts, more].concat()),
         unit: Some(ValueUnit::Major),
         tails: &[Id],
+        tries_have_ids: true,
         ..Reading::default()
     };
     let order = (Order, "/resource/supplementary_data/related_ids/order_id");
@@ -379,6 +381,46 @@ fn paypal() -> Vec<Reading> {
         ],
     );
     vec![captures, periods, refunds, orders]
+}
+
+/// Square: webhook events of payments and refunds, Payments API: payment; Refunds API: refund. A payment may be authorised long before it
+/// is completed, and a refund stand open before it is.
+fn square() -> Vec<Reading> {
+    let completed = |event: &str, place: &str, tells| when(event, place, &["COMPLETED"], tells);
+    let reading = |rules, more: &[(Field, &str)]| Reading {
+        rules,
+        places: places(&[&[(Time, "/created_at")][..], more].concat()),
+        unit: Some(ValueUnit::Minor),
+        tries_have_ids: true,
+        ..Reading::default()
+    };
+    let payments = reading(
+        vec![
+            completed("payment.*", "/data/object/payment/status", Tells::Sale),
+            when("payment.*", "/data/object/payment/status", &["FAILED"], Tells::Failed),
+            rule("payment.*", Tells::Nothing(ObjectKind::Order, "the payment is not completed")),
+        ],
+        &[
+            (Id, "/data/object/payment/id"),
+            (Value, "/data/object/payment/total_money/amount|/data/object/payment/amount_money/amount"),
+            (Currency, "/data/object/payment/total_money/currency|/data/object/payment/amount_money/currency"),
+            (Email, "/data/object/payment/buyer_email_address"),
+            (Customer, "/data/object/payment/customer_id"),
+        ],
+    );
+    let refunds = reading(
+        vec![
+            completed("refund.*", "/data/object/refund/status", Tells::Refund),
+            rule("refund.*", Tells::Nothing(ObjectKind::Refund, "only a refund that is completed counts")),
+        ],
+        &[
+            (Id, "/data/object/refund/payment_id"),
+            (RefundId, "/data/object/refund/id"),
+            (Value, "/data/object/refund/amount_money/amount"),
+            (Currency, "/data/object/refund/amount_money/currency"),
+        ],
+    );
+    vec![payments, refunds]
 }
 
 /// Mailgun: webhook events. A permanent failure is an address that does not exist.

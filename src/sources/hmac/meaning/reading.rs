@@ -239,13 +239,15 @@ impl Event<'_> {
         Some(statement)
     }
 
-    /// One try to pay, which failed. A sender that tells of it twice gives both events one id.
+    /// One try to pay, which failed.
     fn failed(&mut self, provider_id: &str) -> Option<Statement> {
         let id = format!("{}{}", self.ready.reading.id_prefix, self.needed_id()?);
         let mut statement = self.about(ObjectRef::new(ObjectKind::Order, id));
         self.link_order(&mut statement);
         let amount = self.worth();
-        let attempt = FailedAttempt { attempt: provider_id.to_owned(), amount, code: None, at: self.said_at };
+        let id = &statement.object.id;
+        let attempt = if self.ready.reading.tries_have_ids { id.clone() } else { provider_id.to_owned() };
+        let attempt = FailedAttempt { attempt, amount, code: None, at: self.said_at };
         statement.claim = Claim::AttemptFailed(attempt);
         Some(statement)
     }

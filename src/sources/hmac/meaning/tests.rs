@@ -12,7 +12,7 @@ use crate::model::time::Timestamp;
 use crate::sources::Message;
 use reading::Meanings;
 
-const MEANT: [&str; 10] = [
+const MEANT: [&str; 11] = [
     "shopify",
     "woocommerce",
     "paddle",
@@ -22,6 +22,7 @@ const MEANT: [&str; 10] = [
     "typeform",
     "mailerlite",
     "paypal",
+    "square",
     "mailgun",
 ];
 
@@ -66,7 +67,7 @@ fn money(statement: &Statement) -> Option<i64> {
 fn every_presets_meaning_is_in_order() {
     for name in MEANT {
         assert_eq!(presets::meaning(name).faults(), [], "{name}");
-        let sells = ["shopify", "woocommerce", "paddle", "lemon_squeezy", "paypal"].contains(&name);
+        let sells = ["shopify", "woocommerce", "paddle", "lemon_squeezy", "paypal", "square"].contains(&name);
         assert_eq!(presets::meaning(name).sells(), sells, "{name}");
     }
 }
@@ -237,6 +238,29 @@ fn paypal_tells_of_captures_orders_refunds_and_subscriptions() {
         (Some(-100), true),
         "the invoice of a subscription"
     );
+}
+
+#[test]
+fn square_counts_what_is_completed() {
+    let payment = |status: &str| {
+        json!({"created_at": "2026-11-01T10:00:00Z", "data": {"object": {"payment": {"id": "P1", "status": status, "customer_id": "C1",
+            "buyer_email_address": "ada@example.com", "amount_money": {"amount": 1000, "currency": "EUR"},
+            "total_money": {"amount": 1150, "currency": "EUR"}}}}})
+    };
+    let paid = told("square", "payment.updated", payment("COMPLETED"));
+    assert_eq!((money(&paid), paid.object.id.as_str(), paid.customer.as_deref()), (Some(1150), "P1", Some("C1")));
+    assert_eq!(money(&told("square", "payment.created", payment("APPROVED"))), None);
+    let failed = told("square", "payment.updated", payment("FAILED")).claim;
+    assert!(
+        matches!(&failed, Claim::AttemptFailed(attempt) if attempt.attempt == "P1"),
+        "each payment is one try: {failed:?}"
+    );
+    let refund = |status: &str| json!({"data": {"object": {"refund": {"id": "R1", "status": status, "payment_id": "P1", "amount_money": {"amount": 150, "currency": "EUR"}}}}});
+    let back = told("square", "refund.updated", refund("COMPLETED"));
+    assert_eq!((money(&back), back.links.contains(&paid.object)), (Some(-150), true));
+    for status in ["PENDING", "FAILED", "REJECTED"] {
+        assert!(read(&presets::meaning("square"), "refund.created", &refund(status)).0.is_none(), "{status}");
+    }
 }
 
 #[test]

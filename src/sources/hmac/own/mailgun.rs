@@ -17,7 +17,7 @@ use super::Window;
 use crate::model::secret::Secret;
 use crate::model::time::Timestamp;
 use crate::sources::signature::{self, Digest, SigningKey, from_hex};
-use crate::sources::{Refusal, Request};
+use crate::sources::{Refusal, Request, Sample};
 
 /// Tokens that are remembered.
 const REMEMBERED: usize = 10_000;
@@ -118,13 +118,13 @@ impl Mailgun {
     }
 
     /// Puts a signature into a sample's body.
-    pub fn sign(&self, request: &Request<'_>) -> Option<(Vec<(String, String)>, Vec<u8>)> {
+    pub fn sign(&self, request: &Request<'_>) -> Option<Sample> {
         let mut body: Value = serde_json::from_slice(request.body).ok()?;
         let timestamp = request.received_at.unix_seconds().to_string();
         let token: String = hex::encode(Sha256::digest(request.body)).chars().take(50).collect();
         let digest = self.keys.first()?.digest(&[timestamp.as_bytes(), token.as_bytes()]);
         body["signature"] = json!({"timestamp": timestamp, "token": token, "signature": signature::to_hex(&digest)});
-        Some((Vec::new(), body.to_string().into_bytes()))
+        Some(Sample { headers: Vec::new(), body: body.to_string().into_bytes() })
     }
 }
 

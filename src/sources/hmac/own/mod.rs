@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::scheme::{Proof, Scheme};
 use crate::model::secret::Secret;
 use crate::model::time::{Timestamp, format_span};
-use crate::sources::{Refusal, Request};
+use crate::sources::{Refusal, Request, Sample};
 
 mod mailgun;
 pub(super) mod paypal;
@@ -64,7 +64,7 @@ impl Own {
     }
 
     /// Signs a sample as the sender would: its header fields and its body. None where only the sender itself can.
-    pub fn sign(&self, request: &Request<'_>) -> Option<(Vec<(String, String)>, Vec<u8>)> {
+    pub fn sign(&self, request: &Request<'_>) -> Option<Sample> {
         match self {
             Self::Mailgun(mailgun) => mailgun.sign(request),
             Self::Twilio(twilio) => twilio.sign(request),

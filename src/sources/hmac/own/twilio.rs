@@ -12,7 +12,7 @@ use super::super::key::LENIENT;
 use super::super::scheme::Scheme;
 use super::super::verify::only;
 use crate::model::secret::Secret;
-use crate::sources::{Refusal, Request, unescaped};
+use crate::sources::{Refusal, Request, Sample, unescaped};
 
 /// The header field of the signature.
 pub(super) const HEADER: &str = "x-twilio-signature";
@@ -91,13 +91,13 @@ impl Twilio {
     }
 
     /// Signs a sample.
-    pub fn sign(&self, request: &Request<'_>) -> Option<(Vec<(String, String)>, Vec<u8>)> {
+    pub fn sign(&self, request: &Request<'_>) -> Option<Sample> {
         let url = self.url(request)?;
         let message = [url.as_bytes(), signed_fields(&url, request.body)?.as_bytes()].concat();
         let signature = hmac::sign(self.keys.first()?, &message);
         let form = "application/x-www-form-urlencoded".to_owned();
         let headers = vec![("content-type".to_owned(), form), (HEADER.to_owned(), STANDARD.encode(signature.as_ref()))];
-        Some((headers, request.body.to_vec()))
+        Some(Sample { headers, body: request.body.to_vec() })
     }
 }
 

@@ -63,10 +63,17 @@ pub(super) fn body(preset: Option<&str>, event_type: &str, wanted: &SampleReques
                 "customer_id": id, "total": 9900, "tax": 1580, "refunded_amount": if event_type == "order_refunded" { 1900 } else { 0 },
                 "status": "paid", "created_at": time, "updated_at": time}},
         }),
+        Some("square") if event_type == "refund.updated" => json!({
+            "merchant_id": "SAMPLE", "type": event_type, "event_id": format!("sample-refund-{id}"), "created_at": time,
+            "data": {"type": "refund", "id": format!("refund{id}"), "object": {"refund": {"id": format!("refund{id}"),
+                "status": "COMPLETED", "payment_id": id.to_string(), "order_id": format!("order{id}"),
+                "amount_money": {"amount": 1900, "currency": "EUR"}}}},
+        }),
         Some("square") => json!({
             "merchant_id": "SAMPLE", "type": event_type, "event_id": format!("sample-{id}"), "created_at": time,
-            "data": {"type": "payment", "id": id.to_string(), "object": {"payment": {"id": id.to_string(),
-                "status": "COMPLETED", "amount_money": {"amount": 9900, "currency": "EUR"}}}},
+            "data": {"type": "payment", "id": id.to_string(), "object": {"payment": {"id": id.to_string(), "order_id": format!("order{id}"),
+                "status": "COMPLETED", "buyer_email_address": email, "amount_money": {"amount": 9900, "currency": "EUR"},
+                "total_money": {"amount": 9900, "currency": "EUR"}}}},
         }),
         Some("calendly") => json!({
             "event": event_type, "created_at": time, "created_by": format!("https://api.calendly.com/users/{id}"), "payload": {

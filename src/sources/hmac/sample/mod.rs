@@ -30,7 +30,7 @@ pub(super) fn types(preset: Option<&str>) -> &'static [&'static str] {
         Some("lemon_squeezy") => {
             &["order_created", "order_refunded", "subscription_payment_success", "subscription_payment_refunded"]
         }
-        Some("square") => &["payment.updated"],
+        Some("square") => &["payment.updated", "refund.updated"],
         Some("calendly") => {
             &["invitee.created", "invitee.canceled", "invitee_no_show.created", "invitee_no_show.deleted"]
         }
@@ -96,9 +96,9 @@ pub(super) fn sample(settings: &Settings, signing: &Signing<'_>, wanted: &Sample
         }
         Proof::Mailgun | Proof::Twilio | Proof::PayPal => {
             let request = Request { endpoint: wanted.endpoint, ..Request::post(Envelope::EMPTY, &body, wanted.now) };
-            let (proof, signed) = own?.sign(&request)?;
-            body = signed;
-            proof
+            let signed = own?.sign(&request)?;
+            body = signed.body;
+            signed.headers
         }
         Proof::Hmac | Proof::Ed25519 => {
             let request = Request { endpoint: wanted.endpoint, ..Request::post(Envelope::EMPTY, &body, wanted.now) };
