@@ -111,6 +111,26 @@ fn orders_count_where_they_are_to_and_else_tell_only_who_bought() {
 }
 
 #[test]
+fn a_refund_of_unknown_amount_is_reported_and_not_guessed() {
+    let sandboxes = Sandboxes::start();
+    let home = home(&sandboxes, true);
+    let daemon = home.start();
+    accept(daemon.address, &app("w1", "OrderStatusUpdate", -10, order(1, "completed")));
+    accept(daemon.address, &app("w2", "OrderStatusUpdate", -5, order(1, "refunded")));
+    wait_for("GA4 to be told of the sale", || sandboxes.ga4.report().counted("purchase").count() == 1);
+    wait_for("every delivery to end", || home.deliveries("pending") == 0);
+    assert_eq!(sandboxes.ga4.report().revenue("eur".parse().unwrap()).minor, 15_010, "the sale stays in the books");
+    assert_eq!(sandboxes.ga4.report().counted("refund").count(), 0);
+    let odd = home.rows(&["events", "list", "--odd"]);
+    assert_eq!((odd.len(), odd[0]["provider_id"].as_str()), (1, Some("w2")), "{odd:?}");
+    let shown = home.command(&["events", "show", odd[0]["id"].as_str().unwrap()]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("refund of unknown amount"), "{shown:?}");
+    let status = home.command(&["status"]);
+    assert!(String::from_utf8_lossy(&status.stdout).contains("money may be"), "{status:?}");
+    wait_for("an alert", || sandboxes.alerts.alerts().iter().any(|alert| alert.to_string().contains("odd_webhook")));
+}
+
+#[test]
 fn do_not_disturb_keeps_a_person_out_of_the_newsletter() {
     let sandboxes = Sandboxes::start();
     let home = home(&sandboxes, true);

@@ -1,4 +1,5 @@
-//! Every sender with a preset, as it would post to the running program: genuine requests are stored once, and nothing else is.
+//! Every sender with a preset, as it would post to the running program: genuine requests are stored once, and nothing else is. Those
+//! that sign in a way of their own have a file of their own (`own_ways.rs`).
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -41,6 +42,11 @@ fn home(sandboxes: &Sandboxes) -> Home {
         let secret = if ["svix", "standard_webhooks"].contains(&preset) { SVIX_SECRET } else { SECRET };
         more.push_str(&format!(
             "[sources.{preset}]\nkind = \"hmac\"\npreset = \"{preset}\"\nsecrets = [\"{secret}\"]\ncounts_sales = false\n"
+        ));
+    }
+    for preset in ["twilio", "mailgun"] {
+        more.push_str(&format!(
+            "[sources.{preset}]\nkind = \"hmac\"\npreset = \"{preset}\"\nsecrets = [\"{SECRET}\"]\n"
         ));
     }
     more.push_str(&format!(
@@ -360,18 +366,116 @@ fn a_refusal_says_what_is_wrong_and_a_kept_one_is_taken_up_again() {
 }
 
 #[test]
-fn samples_of_each_preset_are_taken() {
+fn what_each_page_tells_to_paste_is_in_order() {
+    let sandboxes = Sandboxes::start();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sources/hmac/senders");
+    let mut presets = Vec::new();
+    for page in std::fs::read_dir(folder).unwrap() {
+        let page = page.unwrap().path();
+        let text = std::fs::read_to_string(&page).unwrap();
+        let (_, after) = text.split_once("```toml\n").unwrap_or_else(|| panic!("{page:?} says what to paste"));
+        let (block, _) = after.split_once("```").unwrap();
+        let preset = block.split_once("preset = \"").unwrap().1.split_once('"').unwrap().0.to_owned();
+        let name = block.split_once("[sources.").unwrap().1.split_once(']').unwrap().0;
+        assert!(text.contains(&format!("/api/webhooks/{name}")), "{page:?} names its address");
+        assert!(
+            text.contains("## At ") && text.contains("*From "),
+            "{page:?} has the clicks and says where its facts are from"
+        );
+        let secret = if preset == "standard_webhooks" { SVIX_SECRET } else { SECRET };
+        let pasted: String = block
+            .lines()
+            .map(|line| match line.split_once("secrets = [{ env") {
+                Some(_) => format!("secrets = [\"{secret}\"]\n"),
+                None => format!("{line}\n"),
+            })
+            .collect();
+        let text = Settings {
+            more: format!("{}{pasted}", Settings::default().more),
+            server: "public_url = \"https://hooks.example.com\"",
+            ..Settings::default()
+        };
+        let home = Home::new(&sandboxes, &text);
+        let config = std::fs::read_to_string(home.config()).unwrap();
+        let config = config.replacen("kind = \"stripe\"\n", "kind = \"stripe\"\ncounts_sales = true\n", 1);
+        std::fs::write(home.config(), config).unwrap();
+        let checked = home.command(&["check"]);
+        assert!(checked.status.success(), "{page:?}: {checked:?}");
+        presets.push(preset);
+    }
+    presets.sort_unstable();
+    let mut all: Vec<_> =
+        PRESETS.into_iter().chain(["paypal", "twilio", "mailgun"]).filter(|name| *name != "svix").collect();
+    all.sort_unstable();
+    assert_eq!(presets, all, "each preset has a page");
+}
+
+/// Every sample of every preset that one can be made of, and what they become, of one number and in this order.
+const SAMPLES: [(&str, &[&str], &[&str]); 19] = [
+    ("standard_webhooks", &["user.created"], &[]),
+    ("svix", &["user.created"], &[]),
+    ("github", &["push", "ping"], &[]),
+    ("shopify", &["orders/paid", "orders/updated", "refunds/create"], &["purchase", "refund"]),
+    (
+        "paddle",
+        &["customer.created", "customer.updated", "transaction.completed", "adjustment.created", "adjustment.updated"],
+        &["purchase", "refund"],
+    ),
+    (
+        "lemon_squeezy",
+        &["order_created", "order_refunded", "subscription_payment_success", "subscription_payment_refunded"],
+        &["purchase", "refund", "refund", "renewal"],
+    ),
+    ("square", &["payment.updated", "refund.updated"], &["purchase", "refund"]),
+    (
+        "calendly",
+        &["invitee.created", "invitee_no_show.created", "invitee_no_show.deleted", "invitee.canceled"],
+        &["booking_cancelled", "booking_changed", "booking_made", "booking_missed"],
+    ),
+    ("typeform", &["form_response"], &["lead"]),
+    ("woocommerce", &["order.created", "order.updated"], &["purchase", "refund"]),
+    ("mailerlite", &["subscriber.unsubscribed", "subscriber.bounced", "subscriber.spam_reported"], &[]),
+    ("hubspot", &["contact.creation", "contact.propertyChange"], &[]),
+    (
+        "cal_com",
+        &["BOOKING_CREATED", "BOOKING_RESCHEDULED", "BOOKING_NO_SHOW_UPDATED", "BOOKING_CANCELLED", "BOOKING_REJECTED"],
+        // What is called off tells the first time again.
+        &["booking_cancelled", "booking_changed", "booking_changed", "booking_made", "booking_missed"],
+    ),
+    ("slack", &["message", "url_verification"], &[]),
+    ("zoom", &["meeting.started", "endpoint.url_validation"], &[]),
+    ("twilio", &["received", "STOP", "delivered", "ringing"], &[]),
+    ("mailgun", &["unsubscribed", "complained", "failed"], &[]),
+    ("tool", &["sample"], &[]),
+    ("desk", &["sample"], &[]),
+];
+
+#[test]
+fn every_sample_of_each_preset_is_taken_and_becomes_what_its_page_promises() {
     let sandboxes = Sandboxes::start();
     let home = home(&sandboxes);
+    let text = std::fs::read_to_string(home.config()).unwrap().replace("counts_sales = false", "counts_sales = true");
+    let text = text.replacen("kind = \"stripe\"\n", "kind = \"stripe\"\ncounts_sales = true\n", 1);
+    std::fs::write(home.config(), text).unwrap();
     let daemon = home.start();
-    for source in PRESETS.into_iter().chain(["tool", "desk"]) {
-        let url = format!("http://{}", daemon.address);
-        let sent = home.rows(&["send", source, "--number", "7", "--url", &url]);
-        assert_eq!(sent[0]["status"], 200, "{source}: {sent:?}");
-        assert!(
-            ["ignored", "accepted", "duplicate"].contains(&sent[0]["answer"]["status"].as_str().unwrap()),
-            "{source}: {sent:?}"
-        );
+    let url = format!("http://{}", daemon.address);
+    for (source, samples, becomes) in SAMPLES {
+        for sample in samples {
+            let sent = home.rows(&["send", source, "--type", sample, "--number", "7", "--live", "--url", &url]);
+            assert_eq!(sent[0]["status"], 200, "{source} {sample}: {sent:?}");
+            let status = sent[0]["answer"]["status"].as_str().unwrap_or("accepted").to_owned();
+            let taken = ["ignored", "accepted", "handshake"].contains(&status.as_str());
+            let known = status == "duplicate" && source == "svix";
+            let greets = sent[0]["answer"]["challenge"].is_string() || sent[0]["answer"]["plainToken"].is_string();
+            assert!(taken || known || greets, "{source} {sample}: {sent:?}");
+        }
+        let rows = home.rows(&["events", "list", "--source", source, "--all"]);
+        let told = rows.iter().flat_map(|row| row["business_events"].as_array().unwrap());
+        let mut told: Vec<_> =
+            told.map(|told| (told["kind"].as_str().unwrap().to_owned(), told["key"].to_string())).collect();
+        told.sort();
+        told.dedup();
+        assert_eq!(told.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>(), becomes, "{source}: {rows:?}");
     }
     let unknown = home.command(&["send", "zoom", "--type", "x"]);
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("endpoint.url_validation"));

@@ -82,6 +82,12 @@ impl Send {
         };
         let source = sources::build(&configured.settings, config.identity.default_country);
         let types = source.sample_types();
+        if types.is_empty() {
+            return Err(Failure::Failed(format!(
+                "only the sender itself can sign for {}: try it from its own dashboard or sandbox",
+                self.source
+            )));
+        }
         let event_type = self.event_type.as_deref().or(types.first().copied()).unwrap_or_default();
         if !types.contains(&event_type) {
             return Err(Failure::Wrong(format!("there is no sample {event_type:?}; known: {}", types.join(", "))));

@@ -145,8 +145,12 @@ pub(super) fn check(text: &str) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// What no secret may be besides: something that can't stand in a header, or a placeholder that was never filled in.
+/// What no secret may be besides: something that can't stand in a header, or a placeholder that was never filled in. A key or
+/// certificate as PEM stands on several lines.
 pub(super) fn check_secret(text: &str) -> Result<(), Wrong> {
+    if is_pem(text) {
+        return Ok(());
+    }
     check(text)?;
     if is_placeholder(text) {
         return Err(Wrong::new("is a placeholder, not a secret"));
@@ -155,6 +159,12 @@ pub(super) fn check_secret(text: &str) -> Result<(), Wrong> {
         return Err(Wrong::new("contains white space or letters that are not ASCII"));
     }
     Ok(())
+}
+
+/// Whether a text has the form of a PEM (RFC 7468).
+fn is_pem(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    text.starts_with("-----BEGIN ") && text.trim_end().ends_with("-----") && text.bytes().all(plain)
 }
 
 /// Whether a text is what examples write where the value should go.
@@ -173,6 +183,16 @@ pub(super) fn is_placeholder(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_stands_on_one_line_unless_it_is_a_pem() {
+        assert!(check_secret("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----").is_ok());
+        for wrong in
+            ["whsec_a\nb", "-----BEGIN CERTIFICATE-----\nAAAA", "-----BEGIN X-----\n\u{e9}\n-----END X-----", "", " "]
+        {
+            assert!(check_secret(wrong).is_err(), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn placeholders_are_told_from_secrets() {

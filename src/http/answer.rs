@@ -25,6 +25,13 @@ pub fn json_bytes(status: StatusCode, body: Vec<u8>) -> Answer {
     raw(status, Bytes::from(body))
 }
 
+/// 200 with a text of another type than JSON, which the sender acts on.
+pub fn text(content_type: &'static str, body: &'static str) -> Answer {
+    let mut answer = fixed(StatusCode::OK, body);
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}
+
 /// 404 for a path that leads nowhere.
 pub fn not_found() -> Answer {
     fixed(StatusCode::NOT_FOUND, r#"{"error":"not_found"}"#)

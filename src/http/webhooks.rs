@@ -338,6 +338,11 @@ impl Outcome {
 
     /// The one place that turns outcomes into HTTP.
     fn answer(&self, entry: &SourceEntry, max_body: usize) -> Answer {
+        if let Self::Received { .. } | Self::ReceivedAll(_) = self
+            && let Some((content_type, text)) = entry.source.acknowledgement()
+        {
+            return answer::text(content_type, text);
+        }
         let error = Refusing { received: None, error: self.name(), reason: None, message: None, limit: None };
         match self {
             Self::Received { event_id, .. } => {

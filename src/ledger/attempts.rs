@@ -12,15 +12,15 @@ const SAME_TRY_MS: u64 = 120_000;
 type Told<'g> = (&'g str, &'g FailedAttempt);
 
 /// Adds a group's failed tries, each once. What the intent says comes first; the invoice's and the session's word of the same
-/// try is the one nearest in time.
+/// try is the one nearest in time. Of an order each try is told once (PayPal: a capture that was denied).
 pub(super) fn derive(group: &Group, facts: &EventFacts, drafts: &mut Vec<Draft>) {
-    let (intents, invoices, sessions) =
-        (told(group, ObjectKind::Intent), told(group, ObjectKind::Invoice), told(group, ObjectKind::Session));
-    if intents.is_empty() && invoices.is_empty() && sessions.is_empty() {
+    let [intents, invoices, sessions, orders] =
+        [ObjectKind::Intent, ObjectKind::Invoice, ObjectKind::Session, ObjectKind::Order].map(|kind| told(group, kind));
+    if [&intents, &invoices, &sessions, &orders].into_iter().all(Vec::is_empty) {
         return;
     }
     let mut tries: Vec<Vec<Told<'_>>> = intents.into_iter().map(|told| vec![told]).collect();
-    for others in [invoices, sessions] {
+    for others in [invoices, sessions, orders] {
         pair(&mut tries, others);
     }
     tries.sort_by(|a, b| order(&a[0]).cmp(&order(&b[0])));

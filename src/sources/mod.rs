@@ -13,6 +13,7 @@ pub mod basic;
 pub mod ed25519;
 pub mod gohighlevel;
 pub mod hmac;
+pub mod rsa;
 pub mod signature;
 pub mod stripe;
 mod tags;
@@ -223,6 +224,12 @@ pub trait Source: Send + Sync {
 
     /// The answer that makes this sender try again.
     fn unavailable(&self) -> RetryAnswer;
+
+    /// What is answered, with status 200, to what was taken in, where the sender acts on it: its content type and the text. None for
+    /// our own JSON, which all others only log.
+    fn acknowledgement(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
 
     /// Names of the samples that [`Source::sample`] can make.
     fn sample_types(&self) -> &'static [&'static str];

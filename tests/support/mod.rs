@@ -7,6 +7,7 @@ pub mod disk;
 pub mod events;
 pub mod highlevel;
 pub mod http;
+pub mod paypal;
 pub mod pebble;
 
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::definitions::{Check, DAY, EVENT, Form, Key, Preset, SECOND, Shape, any};
+use super::super::definitions::{Check, EVENT, Form, Key, Preset, SECOND, Shape, any};
 use super::super::problem::Wrong;
 use super::super::reader::{FromValue, List, Section};
 use crate::model::money::Currency;
@@ -28,8 +28,14 @@ const GREETINGS: &[(&str, Greeting)] = &[
     ("woocommerce", Greeting::WooCommerce),
 ];
 
-/// Keys that only a signature has.
-const OF_SIGNATURES: [&str; 17] = [
+/// The longest time that a signature may be old: longer than any sender comes again.
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
+
+/// Keys of the time that is signed.
+const OF_TIMES: [&str; 2] = ["tolerance", "tolerance_future"];
+
+/// Further keys that only a signature has.
+const OF_SIGNATURES: [&str; 15] = [
     "hash",
     "key",
     "key_prefix",
@@ -42,8 +48,6 @@ const OF_SIGNATURES: [&str; 17] = [
     "encoding",
     "timestamp_header",
     "timestamp_unit",
-    "tolerance",
-    "tolerance_future",
     "id_header",
     "signed",
     "absent",
@@ -59,7 +63,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
         form: Form::Secrets(any),
         preset: Preset::Required("[{ env = \"SHOP_WEBHOOK_SECRET\" }]"),
         doc: "What the sender signs with; several while one is being replaced. For verify = \"token\" the tokens, for \"basic\" texts \
-              like \"name:password\", for \"ed25519\" the sender's public keys.",
+              like \"name:password\", for \"ed25519\" the sender's public keys; for paypal its certificate.",
     },
     key(
         "preset",
@@ -126,12 +130,17 @@ pub(in crate::config) const KEYS: &[Key] = &[
         "\"s\"",
         "Its unit: seconds (unless given) or milliseconds.",
     ),
-    key("tolerance", Form::Span(SECOND, DAY), "\"5m\"", "How old a signature may be; 5m unless given."),
+    key(
+        "tolerance",
+        Form::Span(SECOND, WEEK),
+        "\"5m\"",
+        "How old a signature may be; 5m unless given, for mailgun 12h and for paypal 4d, since they come again with the same one.",
+    ),
     key(
         "tolerance_future",
-        Form::Span(SECOND, DAY),
+        Form::Span(SECOND, WEEK),
         "\"5m\"",
-        "How far in the future it may be; as tolerance unless given.",
+        "How far in the future it may be; as tolerance unless given (for mailgun and paypal 5m).",
     ),
     key("id_header", Form::Texts(any), "\"X-Id\"", "The header of the signed id, where {id} is signed."),
     key(
@@ -146,6 +155,12 @@ pub(in crate::config) const KEYS: &[Key] = &[
         Form::Url(Shape::Whole),
         "\"https://hooks.example.com/api/webhooks/shop\"",
         "For a sender that signs its address: the address as it is registered there, where it is not server.public_url with the path.",
+    ),
+    key(
+        "webhook_id",
+        Form::Text(any),
+        "\"8PT597110X687430LKGECATA\"",
+        "For paypal: the id that stands beside the webhook in its dashboard, which is signed along.",
     ),
     key("absent", Form::Texts(any), "[\"N/A\"]", "Values of the header that mean there is no signature."),
     key(
@@ -197,8 +212,8 @@ const MEANING: &[Key] = &[
         Form::Pairs(any, TOLD),
         "{ \"order.paid\" = \"purchase\", \"invitee.created\" = \"booking_made\", \"ping\" = \"ignore\" }",
         "Which of the sender's types (with * at the end all that begin so) tell of which business event: purchase, renewal, refund, \
-         lead, contact_changed, booking_made, booking_changed, booking_cancelled, booking_attended, booking_missed, or a name of your \
-         own; \"unsubscribed\" for a no to e-mail, \"ignore\" for nothing. The first that fits counts.",
+         payment_failed, lead, contact_changed, booking_made, booking_changed, booking_cancelled, booking_attended, booking_missed, or a \
+         name of your own; \"unsubscribed\" for a no to e-mail, \"ignore\" for nothing. The first that fits counts.",
     ),
     key(
         "time",
@@ -305,13 +320,7 @@ pub(in crate::config) fn read(section: &Section<'_>, name: &str, has_public_url:
     let mut scheme = known.and_then(preset).unwrap_or_default();
     spelled_out(section, &mut scheme);
     let List(secrets): List<Secret> = section.get("secrets");
-    let signs = matches!(scheme.proof, Proof::Hmac | Proof::Ed25519);
-    if !signs {
-        for name in OF_SIGNATURES.into_iter().filter(|name| section.gives(name)) {
-            let wrong = Wrong::new("is of no use where nothing is signed");
-            section.report(name, wrong.but("leave it out, or give verify = \"hmac\""));
-        }
-    }
+    useless(section, scheme.proof);
     for fault in faults(&scheme) {
         section.report(fault.key, Wrong::new(fault.message).but(fault.fix));
     }
@@ -324,10 +333,34 @@ pub(in crate::config) fn read(section: &Section<'_>, name: &str, has_public_url:
         let wrong = Wrong::new("is missing: this sender signs the address it posts to");
         section.report("public_url", wrong.but("give server.public_url, or public_url here as it is registered there"));
     }
+    if scheme.proof == Proof::PayPal && scheme.webhook_id.is_none() {
+        let wrong = Wrong::new("is missing: PayPal signs it along");
+        section.report(
+            "webhook_id",
+            wrong.but("copy it from PayPal: Apps & Credentials, your app, the row of this webhook"),
+        );
+    }
     let provider = known.map_or_else(|| format!("hmac-{name}"), |known| provider(known).to_owned());
     let meaning = meaning(section, known);
     let is_test = section.find::<String>("environment").is_some_and(|environment| environment == "test");
     Settings { provider, preset: known, scheme, secrets, account: name.to_owned(), is_test, meaning }
+}
+
+/// Reports keys that have no effect with a proof.
+fn useless(section: &Section<'_>, proof: Proof) {
+    let of_times = OF_TIMES.into_iter().filter(|_| !matches!(proof, Proof::Mailgun | Proof::PayPal));
+    for name in OF_SIGNATURES.into_iter().chain(of_times).filter(|name| section.gives(name)) {
+        if proof.is_own() {
+            let wrong = Wrong::new("is of no use: this sender signs in a way of its own");
+            section.report(name, wrong.but("leave it out"));
+        } else if !proof.is_spelled_out() {
+            let wrong = Wrong::new("is of no use where nothing is signed");
+            section.report(name, wrong.but("leave it out, or give verify = \"hmac\""));
+        }
+    }
+    if proof != Proof::PayPal && section.gives("webhook_id") {
+        section.report("webhook_id", Wrong::new("is of no use: only paypal signs it along").but("leave it out"));
+    }
 }
 
 /// The preset's meaning with what the file adds to it.
@@ -405,15 +438,21 @@ fn spelled_out(section: &Section<'_>, scheme: &mut Scheme) {
             *list = if name == "event_id" && texts == ["body"] { Vec::new() } else { texts };
         }
     }
-    for (name, text) in
-        [("public_url", &mut scheme.public_url), ("test_mode", &mut scheme.test_mode), ("batch", &mut scheme.batch)]
-    {
+    for (name, text) in [
+        ("public_url", &mut scheme.public_url),
+        ("webhook_id", &mut scheme.webhook_id),
+        ("test_mode", &mut scheme.test_mode),
+        ("batch", &mut scheme.batch),
+    ] {
         if let Some(given) = section.find::<String>(name) {
             *text = Some(given);
         }
     }
-    given(section, "tolerance", &mut scheme.tolerance);
-    scheme.tolerance_future = section.find::<Duration>("tolerance_future").unwrap_or(scheme.tolerance);
+    if section.gives("tolerance") {
+        given(section, "tolerance", &mut scheme.tolerance);
+        scheme.tolerance_future = scheme.tolerance;
+    }
+    given(section, "tolerance_future", &mut scheme.tolerance_future);
 }
 
 fn given<T: FromValue>(section: &Section<'_>, name: &str, value: &mut T) {

@@ -37,7 +37,7 @@ pub(super) static SOURCES: Family = Family {
             name: "hmac",
             sample_name: "shop",
             usual: false,
-            doc: "Any sender that signs its requests in a usual way, or proves itself by a token: by a preset (Shopify, GitHub, Paddle and \
+            doc: "Any sender that signs its requests in a usual way, or proves itself by a token: by a preset (Shopify, PayPal, Calendly and \
                   others), or spelled out.",
             keys: hmac::KEYS,
         },

@@ -8,6 +8,7 @@ use crate::model::phone::Country;
 use crate::model::secret::Secret;
 use crate::model::statement::Interpreted;
 
+use super::rsa::RsaKey;
 use super::{InvalidPayload, Message, Refusal, Request, RetryAnswer, Sample, SampleRequest, Source};
 
 mod appointments;
@@ -69,7 +70,7 @@ impl Settings {
 pub struct GoHighLevel {
     settings: Settings,
     keys: Vec<PublicKey>,
-    legacy: Option<keys::LegacyKey>,
+    legacy: Option<RsaKey>,
     /// Where phone numbers without a country code are from.
     country: Option<Country>,
 }
@@ -82,7 +83,7 @@ impl GoHighLevel {
         } else {
             settings.public_keys.clone()
         };
-        let legacy = if settings.legacy_signature { keys::LegacyKey::published() } else { None };
+        let legacy = if settings.legacy_signature { keys::published_legacy() } else { None };
         Self { settings, keys, legacy, country: None }
     }
 

@@ -35,7 +35,7 @@ pub(super) fn order(reading: &mut Reading<'_>) -> Option<Statement> {
             paid(reading, &mut statement, amount);
         }
         "refunded" | "partially_refunded" | "partial_refunded" => {
-            reading.note("a refund of an order: HighLevel does not say how much, so that it is not counted");
+            reading.note("a refund of unknown amount: HighLevel does not say how much went back, so that it is not taken off; enter it by hand where it matters");
         }
         _ => reading.nothing_to_count("the order is not paid"),
     }

@@ -61,7 +61,7 @@ pub(super) fn verify(source: &GoHighLevel, request: &Request<'_>) -> Result<(), 
         }
         (None, None) => match (&source.legacy, only(request.headers, LEGACY_HEADER), token_of(request)) {
             (Some(legacy), Some(signature), None) => {
-                is_signed(signature, |bytes| legacy.signed(request.body, bytes))?;
+                is_signed(signature, |bytes| legacy.verify(request.body, bytes))?;
                 true
             }
             (_, _, Some(token)) => {

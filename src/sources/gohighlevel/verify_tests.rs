@@ -9,6 +9,7 @@ use super::{GoHighLevel, Settings};
 use crate::model::envelope::Envelope;
 use crate::model::statement::Meaning;
 use crate::model::time::Timestamp;
+use crate::sources::rsa::{Certificate, tests as rsa};
 use crate::sources::{Message, Refusal, Request, SampleRequest, Source};
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
@@ -66,6 +67,33 @@ fn a_body_that_highlevel_signed_for_us_is_believed_and_a_changed_one_is_not() {
         Err(Refusal::NoMatchingSignature)
     );
     assert_eq!(verdict(signed_by_pair(), &[("x-ghl-signature", "%%%")], None, &body), Err(Refusal::MalformedSignature));
+}
+
+/// Signed with `openssl dgst -sha256 -sign` and the key of the tests' certificate, in place of HighLevel's.
+#[test]
+fn the_older_signature_is_believed_only_where_it_is_switched_on() {
+    const SIGNATURE: &str = "pA2ro45qkFOU+dG2XwUeSFb5cywLbs5S2sFKBKV8PzBcpxMM/k7SIvZ6OBRccyVfh0fuKFtoLTwxy1+T2PnhJ3spnW+WzdCECsv/MH9hKJZ4nbohrnTA3NWinZVFpt2WYFrvlnppZvV7lQiANOg15u5Xk3QpHS3JxrA+UsI/bz+RGeixafJf64UEBFEwHmWJ9GrHauhoHQY77TO5In4TN+V0MUqSKqdQRKSzyF66N9P3IzZZkYB59kDAuUaz0EHFW6xXqxDN9GuZntnjwrZmzHwEmtYaB0Q5+qToDDJU8KHdU+RIl7xmWcXPcxvCqWVhTHujdKrqfNWvdl+ADzmaLw==";
+    let body = br#"{"appId":"app1","id":"c","locationId":"loc1","timestamp":"2027-01-15T07:59:55.000Z","type":"ContactCreate","webhookId":"w"}"#;
+    let judge = |switched_on: bool, header: &str, signature: &str, body: &[u8]| {
+        let mut source = GoHighLevel::new(Settings { legacy_signature: switched_on, ..signed_by_pair() });
+        assert_eq!(source.legacy.is_some(), switched_on);
+        source.legacy = source.legacy.map(|_| Certificate::parse(rsa::CERTIFICATE).unwrap().key);
+        source.verify(&Request::post(&headers(&[(header, signature)]), body, NOW))
+    };
+    assert_eq!(judge(true, "x-wh-signature", SIGNATURE, body), Ok(()));
+    assert_eq!(judge(false, "x-wh-signature", SIGNATURE, body), Err(Refusal::MissingSignature), "it is off by default");
+    let mut other = body.to_vec();
+    other[10] ^= 1;
+    assert_eq!(judge(true, "x-wh-signature", SIGNATURE, &other), Err(Refusal::NoMatchingSignature));
+    assert_eq!(judge(true, "x-ghl-signature", SIGNATURE, body), Err(Refusal::NoMatchingSignature), "it is no Ed25519");
+    for (signature, refusal) in [
+        ("N/A", Refusal::MissingSignature),
+        ("", Refusal::MissingSignature),
+        ("%%%", Refusal::MalformedSignature),
+        (&SIGNATURE[..340], Refusal::NoMatchingSignature),
+    ] {
+        assert_eq!(judge(true, "x-wh-signature", signature, body), Err(refusal), "{signature}");
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What can be wrong with a scheme and its secrets, told before the start and not by refused requests.
 
 use super::key::key_bytes;
+use super::own::paypal;
 use super::pick::{Pick, is_field_name};
 use super::scheme::{KeyForm, Proof, Scheme, Syntax};
-use super::verify::{Part, is_signed, parts_of};
+use super::verify::{Part, parts_of};
 use crate::sources::ed25519::PublicKey;
 
 /// Fewest bytes of a decoded secret, and fewest characters of a token: what is shorter can be guessed.
@@ -59,7 +60,7 @@ pub fn faults(scheme: &Scheme) -> Vec<Fault> {
             "add a pointer to what each event has of its own, for example \"/id\", or leave event_id out",
         ));
     }
-    if is_signed(scheme.proof) {
+    if scheme.proof.is_spelled_out() {
         signed_faults(scheme, &mut faults);
     }
     faults
@@ -110,7 +111,7 @@ fn signed_faults(scheme: &Scheme, faults: &mut Vec<Fault>) {
 }
 
 /// What others hand out under the name of a secret, by the preset: how it begins, and what it is.
-const MISTAKEN: [(&str, &str, &str, &str); 12] = [
+const MISTAKEN: [(&str, &str, &str, &str); 15] = [
     (
         "github",
         "ghp_",
@@ -163,6 +164,14 @@ const MISTAKEN: [(&str, &str, &str, &str); 12] = [
         "is an API key",
         "MailerLite shows a webhook's own secret where it is made (Integrations, Webhooks)",
     ),
+    (
+        "mailgun",
+        "key-",
+        "is an API key",
+        "Mailgun signs with the account's HTTP webhook signing key (Account settings, API security)",
+    ),
+    ("twilio", "SK", "is the id of an API key", "Twilio signs with the account's auth token (Console, Account info)"),
+    ("twilio", "AC", "is the id of an account", "Twilio signs with the account's auth token (Console, Account info)"),
 ];
 
 /// What is wrong with a secret for this scheme; none when it is in order. Quotes nothing of it.
@@ -189,6 +198,8 @@ pub fn secret_fault(preset: Option<&str>, scheme: &Scheme, secret: &str) -> Opti
         Proof::Ed25519 if PublicKey::parse(secret).is_none() => {
             wrong("is no Ed25519 public key", "give it as PEM, base64 or 64 hexadecimal digits")
         }
+        Proof::PayPal => paypal::certificate_fault(secret).map(|(message, fix)| fault("secrets", message, fix)),
+        Proof::Mailgun | Proof::Twilio if secret.trim().is_empty() => wrong("is empty", "copy it whole"),
         Proof::Hmac => match (scheme.key, key_bytes(scheme, secret)) {
             (KeyForm::Base64, None) => wrong(
                 "is not base64",

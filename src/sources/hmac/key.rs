@@ -11,7 +11,7 @@ use crate::sources::ed25519::{PublicKey, SIGNATURE_LENGTH};
 use crate::sources::signature::{self, SigningKey};
 
 /// Base64 with or without its padding: people lose it when they copy.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
+pub(super) const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );

@@ -20,6 +20,7 @@ mod explain;
 mod greeting;
 mod key;
 pub mod meaning;
+mod own;
 pub mod pick;
 pub mod preset;
 mod sample;
@@ -29,8 +30,9 @@ mod verify;
 use event::Naming;
 use meaning::Meaning;
 use meaning::reading::Meanings;
+use own::Own;
 use scheme::{Proof, Scheme};
-use verify::{Checker, is_signed};
+use verify::Checker;
 
 /// What such a source needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub struct Settings {
     pub preset: Option<&'static str>,
     /// The sender's way.
     pub scheme: Scheme,
-    /// Secrets, tokens, `name:password` pairs or public keys, as the scheme's proof wants; at least one.
+    /// Secrets, tokens, `name:password` pairs, public keys or certificates, as the scheme's proof wants; at least one.
     pub secrets: Vec<Secret>,
     /// Whose objects are meant where the sender does not say: the source's name.
     pub account: String,
@@ -62,6 +64,7 @@ impl Settings {
 pub struct Hmac {
     settings: Settings,
     checker: Checker,
+    own: Option<Own>,
     tokens: Tokens,
     naming: Naming,
     meanings: Meanings,
@@ -74,11 +77,12 @@ impl Hmac {
     pub fn new(settings: Settings) -> Self {
         let is_secret = matches!(settings.scheme.proof, Proof::Token | Proof::Basic);
         let tokens = Tokens::new(settings.secrets.iter().filter(|_| is_secret));
-        let keys = if is_signed(settings.scheme.proof) { settings.secrets.as_slice() } else { &[] };
+        let keys = if settings.scheme.proof.is_spelled_out() { settings.secrets.as_slice() } else { &[] };
         let checker = Checker::new(settings.scheme.clone(), keys);
+        let own = Own::new(&settings.scheme, &settings.secrets);
         let naming = Naming::new(&settings.scheme);
         let meanings = Meanings::new(&settings.meaning);
-        Self { settings, checker, tokens, naming, meanings, country: None }
+        Self { settings, checker, own, tokens, naming, meanings, country: None }
     }
 
     /// The same; and phone numbers without a country code are of this country.
@@ -95,7 +99,10 @@ impl Source for Hmac {
 
     fn signature_headers(&self) -> Vec<&str> {
         let scheme = &self.settings.scheme;
-        if !is_signed(scheme.proof) {
+        if let Some(own) = &self.own {
+            return own.headers().to_vec();
+        }
+        if !scheme.proof.is_spelled_out() {
             return Vec::new();
         }
         let names = scheme.headers.iter().chain(&scheme.timestamp_headers).chain(&scheme.id_headers);
@@ -119,10 +126,11 @@ impl Source for Hmac {
     }
 
     fn verify(&self, request: &Request<'_>) -> Result<(), Refusal> {
-        match self.settings.scheme.proof {
-            Proof::Hmac | Proof::Ed25519 => self.checker.verify(request).map(drop),
-            Proof::Token => self.tokens.verify(request),
-            Proof::Basic => basic::verify(&self.tokens, request),
+        match (&self.own, self.settings.scheme.proof) {
+            (Some(own), _) => own.verify(request),
+            (None, Proof::Token) => self.tokens.verify(request),
+            (None, Proof::Basic) => basic::verify(&self.tokens, request),
+            (None, _) => self.checker.verify(request).map(drop),
         }
     }
 
@@ -149,7 +157,10 @@ impl Source for Hmac {
     }
 
     fn explain(&self, request: &Request<'_>, refusal: Refusal) -> String {
-        explain::explain(&self.checker, self.settings.preset, request, refusal)
+        match &self.own {
+            Some(own) => own.explain(request, refusal),
+            None => explain::explain(&self.checker, self.settings.preset, request, refusal),
+        }
     }
 
     /// Every one of these senders takes 503 for a failure; those that come again do so for it. Never 410, which unsubscribes
@@ -158,12 +169,19 @@ impl Source for Hmac {
         RetryAnswer { status: 503, retry_after: Duration::from_secs(30) }
     }
 
+    /// Twilio does what the answer to an incoming message or call says, and takes JSON for an error (Twilio: error 12300). An empty
+    /// document says nothing to a message and hangs up a call.
+    fn acknowledgement(&self) -> Option<(&'static str, &'static str)> {
+        (self.settings.preset == Some("twilio")).then_some(("text/xml", "<Response/>"))
+    }
+
     fn sample_types(&self) -> &'static [&'static str] {
         sample::types(self.settings.preset)
     }
 
     fn sample(&self, wanted: &SampleRequest<'_>) -> Option<Sample> {
-        sample::sample(&self.settings, &self.checker, &self.naming, wanted)
+        let signing = sample::Signing { checker: &self.checker, own: self.own.as_ref(), naming: &self.naming };
+        sample::sample(&self.settings, &signing, wanted)
     }
 }
 

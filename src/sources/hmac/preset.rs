@@ -1,9 +1,11 @@
 //! The ways of known senders, each from its own documentation or library.
 
-use super::scheme::{Encoding, Greeting, KeyForm, Scheme, Syntax, Unit};
+use std::time::Duration;
+
+use super::scheme::{Encoding, Greeting, KeyForm, Proof, Scheme, Syntax, Unit};
 
 /// Every preset.
-pub const PRESETS: [&str; 15] = [
+pub const PRESETS: [&str; 18] = [
     "standard_webhooks",
     "svix",
     "github",
@@ -19,6 +21,9 @@ pub const PRESETS: [&str; 15] = [
     "cal_com",
     "slack",
     "zoom",
+    "paypal",
+    "twilio",
+    "mailgun",
 ];
 
 fn words(words: &[&str]) -> Vec<String> {
@@ -137,7 +142,7 @@ pub fn preset(name: &str) -> Option<Scheme> {
         // MailerLite: webhooks of the new API. Events have no id.
         "mailerlite" => Scheme {
             headers: words(&["signature"]),
-            event_type: words(&["/type|/event"]),
+            event_type: words(&["/event|/type"]),
             batch: Some("/events".to_owned()),
             ..base
         },
@@ -157,7 +162,7 @@ pub fn preset(name: &str) -> Option<Scheme> {
         "cal_com" => Scheme {
             headers: words(&["x-cal-signature-256"]),
             absent: words(&["no-secret-provided"]),
-            event_id: words(&["/triggerEvent", "/payload/uid", "/createdAt"]),
+            event_id: words(&["/triggerEvent", "/payload/uid|/payload/bookingUid|/uid", "/createdAt"]),
             event_type: words(&["/triggerEvent"]),
             ..base
         },
@@ -181,6 +186,34 @@ pub fn preset(name: &str) -> Option<Scheme> {
             event_id: words(&["/event", "/event_ts", "/payload/object/uuid|/payload/object/id?"]),
             event_type: words(&["/event"]),
             greeting: Greeting::Zoom,
+            ..base
+        },
+        // PayPal: integrate webhooks. It comes again for three days.
+        "paypal" => Scheme {
+            proof: Proof::PayPal,
+            tolerance: Duration::from_secs(4 * 86_400),
+            event_id: words(&["/id"]),
+            event_type: words(&["/event_type"]),
+            ..base
+        },
+        // Twilio: webhooks security; messaging and voice request parameters. One message or call has an event for each state.
+        "twilio" => Scheme {
+            proof: Proof::Twilio,
+            event_id: words(&[
+                "/MessageSid|/SmsSid|/CallSid|/Sid",
+                "/CallStatus|/MessageStatus|/SmsStatus?",
+                "/RecordingSid?",
+                "/SequenceNumber?",
+            ]),
+            event_type: words(&["/OptOutType|/RecordingStatus|/CallStatus|/MessageStatus|/SmsStatus"]),
+            ..base
+        },
+        // Mailgun: webhooks, securing webhooks. It comes again for eight hours.
+        "mailgun" => Scheme {
+            proof: Proof::Mailgun,
+            tolerance: Duration::from_secs(12 * 3600),
+            event_id: words(&["/event-data/id"]),
+            event_type: words(&["/event-data/event"]),
             ..base
         },
         _ => return None,

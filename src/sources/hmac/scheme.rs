@@ -14,6 +14,24 @@ pub enum Proof {
     Token,
     /// Name and password.
     Basic,
+    /// Mailgun's own way: in the body.
+    Mailgun,
+    /// Twilio's own way: over address and form.
+    Twilio,
+    /// PayPal's own way: by a certificate.
+    PayPal,
+}
+
+impl Proof {
+    /// Whether it is a signature that the scheme spells out.
+    pub const fn is_spelled_out(self) -> bool {
+        matches!(self, Self::Hmac | Self::Ed25519)
+    }
+
+    /// Whether it is one sender's own way, in which nothing can be changed.
+    pub const fn is_own(self) -> bool {
+        matches!(self, Self::Mailgun | Self::Twilio | Self::PayPal)
+    }
 }
 
 /// Which hash the HMAC is made with.
@@ -123,6 +141,8 @@ pub struct Scheme {
     pub signed: String,
     /// The whole address as the sender knows it; none for the configured public one.
     pub public_url: Option<String>,
+    /// PayPal's id of the webhook, which is signed along.
+    pub webhook_id: Option<String>,
     /// Values of the signature header that mean there is none, `N/A`.
     pub absent: Vec<String>,
     /// Where the event's id stands: picks, joined; none where it is made from the body.
@@ -162,6 +182,7 @@ impl Default for Scheme {
             id_headers: Vec::new(),
             signed: "{body}".to_owned(),
             public_url: None,
+            webhook_id: None,
             absent: Vec::new(),
             event_id: Vec::new(),
             event_type: Vec::new(),
@@ -182,7 +203,7 @@ impl Scheme {
 
     /// Whether the address is signed.
     pub fn signs_address(&self) -> bool {
-        matches!(self.proof, Proof::Hmac | Proof::Ed25519)
-            && (self.signed.contains("{url}") || self.signed.contains("{unescaped_url}"))
+        let is_named = self.signed.contains("{url}") || self.signed.contains("{unescaped_url}");
+        self.proof == Proof::Twilio || (self.proof.is_spelled_out() && is_named)
     }
 }

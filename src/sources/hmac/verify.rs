@@ -3,7 +3,7 @@
 use subtle::{Choice, ConstantTimeEq};
 
 use super::key::{Key, decode, encode, signature_length};
-use super::scheme::{Proof, Scheme, Syntax, Unit};
+use super::scheme::{Scheme, Syntax, Unit};
 use crate::model::secret::Secret;
 use crate::sources::{Headers, Refusal, Request};
 
@@ -317,11 +317,6 @@ pub(super) fn parts_of(signed: &str) -> Option<Vec<Part>> {
         parts.push(Part::Literal(rest.to_owned()));
     }
     Some(parts)
-}
-
-/// Whether a scheme's proof is a signature.
-pub(super) const fn is_signed(proof: Proof) -> bool {
-    matches!(proof, Proof::Hmac | Proof::Ed25519)
 }
 
 #[cfg(test)]

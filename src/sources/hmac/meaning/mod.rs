@@ -37,6 +37,8 @@ pub enum Field {
     Id,
     /// The appointment that this one takes the place of.
     Previous,
+    /// The order that a payment belongs to, where that has an id of its own.
+    Order,
     /// The refund.
     RefundId,
     /// The amount.
@@ -88,6 +90,7 @@ impl Field {
     pub fn key(self) -> &'static str {
         match self {
             Self::Account => "account",
+            Self::Order => "order",
             Self::Tax => "tax",
             Self::Reason => "reason",
             _ => Self::KEYS.iter().find(|(_, field)| *field == self).map_or("events", |(key, _)| key),
@@ -113,6 +116,8 @@ pub enum Tells {
     Renewal,
     /// Money went back.
     Refund,
+    /// One try to pay failed.
+    Failed,
     /// Where an appointment stands.
     Booking(BookingStatus),
     /// Somebody became a lead.
@@ -133,10 +138,11 @@ pub enum Tells {
 pub const OTHER_WORDS: [&str; 2] = ["ignore", "unsubscribed"];
 
 /// The business events that a rule can tell of; besides them it can name one of the owner's own.
-pub const TOLD: [&str; 10] = [
+pub const TOLD: [&str; 11] = [
     "purchase",
     "renewal",
     "refund",
+    "payment_failed",
     "lead",
     "contact_changed",
     "booking_made",
@@ -155,6 +161,7 @@ impl Tells {
             "purchase" => Self::Sale,
             "renewal" => Self::Renewal,
             "refund" => Self::Refund,
+            "payment_failed" => Self::Failed,
             "lead" => Self::Lead,
             "contact_changed" => Self::Contact,
             "booking_made" | "booking_changed" => Self::Booking(BookingStatus::Booked),
@@ -245,6 +252,10 @@ pub struct Reading {
     pub fixed_currency: Option<Currency>,
     /// Where lead id, campaign and consent stand under the usual names: JSON pointers of objects, or with `{}` for the name.
     pub tags: Vec<String>,
+    /// Fields that hold an address of which the last part counts: `https://api.example/orders/5`.
+    pub tails: &'static [Field],
+    /// Whether each try to pay has an id of its own, so that all events of one id tell of one try.
+    pub tries_have_ids: bool,
     /// What is put before the order's id, where the sender numbers different things alike.
     pub id_prefix: &'static str,
     /// Where a refund stands.
@@ -329,7 +340,7 @@ impl Reading {
         }
         let has = |field| self.place(field).is_some();
         let someone = [Field::Email, Field::Phone, Field::Customer, Field::Lead];
-        let needs_id = |tells: &Tells| tells.is_money() || matches!(tells, Tells::Booking(_));
+        let needs_id = |tells: &Tells| tells.is_money() || matches!(tells, Tells::Failed | Tells::Booking(_));
         for rule in &self.rules {
             let tells = &rule.tells;
             if needs_id(tells) && !has(Field::Id) {

@@ -5,8 +5,8 @@ use crate::model::booking::BookingStatus::{Booked, Cancelled, Missed};
 use crate::model::statement::ObjectKind;
 
 use Field::{
-    Account, Currency, Customer, Email, Ends, Id, LastName, Lead, Name, Phone, Previous, Reason, RefundId, ServiceId,
-    ServiceName, Starts, Subscription, Tax, Time, Value,
+    Account, Currency, Customer, Email, Ends, Id, LastName, Lead, Name, Order, Phone, Previous, Reason, RefundId,
+    ServiceId, ServiceName, Starts, Subscription, Tax, Time, Value,
 };
 
 /// The meaning of a preset; empty where there is none yet.
@@ -20,6 +20,9 @@ pub fn meaning(preset: &str) -> Meaning {
         "cal_com" => cal_com(),
         "typeform" => typeform(),
         "mailerlite" => mailerlite(),
+        "paypal" => paypal(),
+        "square" => square(),
+        "mailgun" => mailgun(),
         _ => Vec::new(),
     };
     Meaning { readings }
@@ -221,8 +224,12 @@ fn lemon_squeezy() -> Vec<Reading> {
         &[total, (Subscription, "/data/attributes/subscription_id"), (Reason, "/data/attributes/billing_reason")],
     );
     let invoice = |reading: Reading| Reading { id_prefix: "invoice-", ..reading };
+    let by_order = Tells::Nothing(ObjectKind::Refund, "the first payment of a subscription goes back by its order");
     let period_refunds = reading(
-        vec![rule("subscription_payment_refunded", Tells::Refund)],
+        vec![
+            when("subscription_payment_refunded", "/data/attributes/billing_reason", &["initial"], by_order),
+            rule("subscription_payment_refunded", Tells::Refund),
+        ],
         &[(Value, "/data/attributes/refunded_amount"), (RefundId, "/data/id")],
     );
     vec![orders, refunds, invoice(periods), invoice(period_refunds)]
@@ -322,10 +329,110 @@ fn mailerlite() -> Vec<Reading> {
             rule("subscriber.spam_reported", Tells::Unsubscribed),
         ],
         places: places(&[
-            (Time, "/unsubscribed_at|/subscriber/unsubscribed_at|/updated_at|/subscriber/updated_at"),
-            (Email, "/email|/subscriber/email"),
-            (Customer, "/id|/subscriber/id"),
+            (Time, "/unsubscribed_at|/subscriber/unsubscribed_at|/updated_at|/subscriber/updated_at|/timestamp"),
+            (Email, "/email|/subscriber/email|/data/subscriber/email"),
+            (Customer, "/id|/subscriber/id|/data/subscriber/id"),
         ]),
+        ..Reading::default()
+    }]
+}
+
+/// PayPal: webhook event names; Payments API v2: capture, refund; Orders API v2: order; the sale of subscriptions is of version 1. A
+/// capture names its order and nobody, the order names the buyer, and a refund names its capture by an address.
+fn paypal() -> Vec<Reading> {
+    let amounts = [
+        (Value, "/resource/amount/value|/resource/amount/total"),
+        (Currency, "/resource/amount/currency_code|/resource/amount/currency"),
+    ];
+    let reading = |rules, more: &[(Field, &str)]| Reading {
+        rules,
+        places: places(&[&[(Time, "/create_time")][..], &amounts, more].concat()),
+        unit: Some(ValueUnit::Major),
+        tails: &[Id],
+        tries_have_ids: true,
+        ..Reading::default()
+    };
+    let order = (Order, "/resource/supplementary_data/related_ids/order_id");
+    let captures = reading(
+        vec![
+            rule("PAYMENT.CAPTURE.COMPLETED", Tells::Sale),
+            rule("PAYMENT.CAPTURE.DENIED", Tells::Failed),
+            rule("PAYMENT.CAPTURE.DECLINED", Tells::Failed),
+        ],
+        &[(Id, "/resource/id"), order],
+    );
+    let periods = reading(
+        vec![rule("PAYMENT.SALE.COMPLETED", Tells::Sale)],
+        &[(Id, "/resource/id"), (Subscription, "/resource/billing_agreement_id")],
+    );
+    let refunds = reading(
+        vec![rule("PAYMENT.CAPTURE.REFUNDED", Tells::Refund), rule("PAYMENT.SALE.REFUNDED", Tells::Refund)],
+        &[(Id, "/resource/sale_id|/resource/links/rel=up/href"), (RefundId, "/resource/id")],
+    );
+    let told = || Tells::Nothing(ObjectKind::Order, "an order counts by its capture");
+    let orders = reading(
+        vec![rule("CHECKOUT.ORDER.APPROVED", told()), rule("CHECKOUT.ORDER.COMPLETED", told())],
+        &[
+            (Id, "/resource/id"),
+            (Customer, "/resource/payer/payer_id"),
+            (Email, "/resource/payer/email_address|/resource/payment_source/paypal/email_address"),
+            (Name, "/resource/payer/name/given_name|/resource/payment_source/paypal/name/given_name"),
+            (LastName, "/resource/payer/name/surname|/resource/payment_source/paypal/name/surname"),
+        ],
+    );
+    vec![captures, periods, refunds, orders]
+}
+
+/// Square: webhook events of payments and refunds, Payments API: payment; Refunds API: refund. A payment may be authorised long before it
+/// is completed, and a refund stand open before it is.
+fn square() -> Vec<Reading> {
+    let completed = |event: &str, place: &str, tells| when(event, place, &["COMPLETED"], tells);
+    let reading = |rules, more: &[(Field, &str)]| Reading {
+        rules,
+        places: places(&[&[(Time, "/created_at")][..], more].concat()),
+        unit: Some(ValueUnit::Minor),
+        tries_have_ids: true,
+        ..Reading::default()
+    };
+    let payments = reading(
+        vec![
+            completed("payment.*", "/data/object/payment/status", Tells::Sale),
+            when("payment.*", "/data/object/payment/status", &["FAILED"], Tells::Failed),
+            rule("payment.*", Tells::Nothing(ObjectKind::Order, "the payment is not completed")),
+        ],
+        &[
+            (Id, "/data/object/payment/id"),
+            (Value, "/data/object/payment/total_money/amount|/data/object/payment/amount_money/amount"),
+            (Currency, "/data/object/payment/total_money/currency|/data/object/payment/amount_money/currency"),
+            (Email, "/data/object/payment/buyer_email_address"),
+            (Customer, "/data/object/payment/customer_id"),
+        ],
+    );
+    let refunds = reading(
+        vec![
+            completed("refund.*", "/data/object/refund/status", Tells::Refund),
+            rule("refund.*", Tells::Nothing(ObjectKind::Refund, "only a refund that is completed counts")),
+        ],
+        &[
+            (Id, "/data/object/refund/payment_id"),
+            (RefundId, "/data/object/refund/id"),
+            (Value, "/data/object/refund/amount_money/amount"),
+            (Currency, "/data/object/refund/amount_money/currency"),
+        ],
+    );
+    vec![payments, refunds]
+}
+
+/// Mailgun: webhook events. A permanent failure is an address that does not exist.
+fn mailgun() -> Vec<Reading> {
+    vec![Reading {
+        rules: vec![
+            rule("unsubscribed", Tells::Unsubscribed),
+            rule("complained", Tells::Unsubscribed),
+            when("failed", "/event-data/severity", &["permanent"], Tells::Unsubscribed),
+        ],
+        places: places(&[(Time, "/event-data/timestamp"), (Email, "/event-data/recipient")]),
+        tags: words(&["/event-data/user-variables"]),
         ..Reading::default()
     }]
 }

@@ -10,8 +10,8 @@ use crate::model::identity::{Email, Phone};
 use crate::model::money::{Currency, Money};
 use crate::model::phone::Country;
 use crate::model::statement::{
-    Billing, Claim, Details, Happening, Interpreted, Item, NOTHING_TO_COUNT, ObjectKind, ObjectRef, Paid, Person,
-    RefundStatus, RefundStep, Statement, Tags,
+    Billing, Claim, Details, FailedAttempt, Happening, Interpreted, Item, NOTHING_TO_COUNT, ObjectKind, ObjectRef,
+    Paid, Person, RefundStatus, RefundStep, Statement, Tags,
 };
 use crate::model::time::{self, Timestamp};
 use crate::sources::Message;
@@ -129,7 +129,13 @@ fn moment(text: &str) -> Option<Timestamp> {
         Ok(number) if (100_000_000..100_000_000_000).contains(&number) => Some(Timestamp::from_unix_seconds(number)),
         Ok(number) if (100_000_000_000..100_000_000_000_000).contains(&number) => Some(Timestamp::from_millis(number)),
         Ok(_) => None,
-        Err(_) => time::parse_utc(text),
+        // Mailgun: seconds with a fraction.
+        Err(_) => match text.split_once('.').and_then(|(whole, part)| Some((whole.parse::<i64>().ok()?, part))) {
+            Some((seconds, part)) if part.bytes().all(|byte| byte.is_ascii_digit()) => {
+                (100_000_000..100_000_000_000).contains(&seconds).then(|| Timestamp::from_unix_seconds(seconds))
+            }
+            _ => time::parse_utc(text),
+        },
     }
 }
 
@@ -152,6 +158,7 @@ impl Event<'_> {
             Tells::Ignore => return None,
             Tells::Sale | Tells::Renewal => self.sale(*tells == Tells::Renewal)?,
             Tells::Refund => return self.refund(),
+            Tells::Failed => self.failed(provider_id)?,
             Tells::Booking(status) => self.booking(*status)?,
             Tells::Nothing(kind, why) => {
                 self.nothing_to_count(why);
@@ -211,6 +218,7 @@ impl Event<'_> {
         let kind = if is_billed { ObjectKind::Invoice } else { ObjectKind::Order };
         let mut statement = self.about(ObjectRef::new(kind, id));
         statement.subscription = subscription;
+        self.link_order(&mut statement);
         let billing = is_billed.then(|| match self.text(Field::Reason).as_deref() {
             Some("subscription_recurring" | "renewal") => Billing::SubscriptionCycle,
             Some("subscription_update" | "subscription_charge" | "updated") => Billing::SubscriptionUpdate,
@@ -231,6 +239,26 @@ impl Event<'_> {
         Some(statement)
     }
 
+    /// One try to pay, which failed.
+    fn failed(&mut self, provider_id: &str) -> Option<Statement> {
+        let id = format!("{}{}", self.ready.reading.id_prefix, self.needed_id()?);
+        let mut statement = self.about(ObjectRef::new(ObjectKind::Order, id));
+        self.link_order(&mut statement);
+        let amount = self.worth();
+        let id = &statement.object.id;
+        let attempt = if self.ready.reading.tries_have_ids { id.clone() } else { provider_id.to_owned() };
+        let attempt = FailedAttempt { attempt, amount, code: None, at: self.said_at };
+        statement.claim = Claim::AttemptFailed(attempt);
+        Some(statement)
+    }
+
+    /// The order that a payment belongs to is the same money.
+    fn link_order(&self, statement: &mut Statement) {
+        if let Some(order) = self.id(Field::Order).filter(|order| *order != statement.object.id) {
+            statement.links.push(ObjectRef::new(ObjectKind::Order, order));
+        }
+    }
+
     /// A refund, which belongs to its order. Who is named beside it may be the clerk.
     fn refund(&mut self) -> Option<Statement> {
         let order = format!("{}{}", self.ready.reading.id_prefix, self.needed_id()?);
@@ -247,7 +275,9 @@ impl Event<'_> {
         let id = format!("refund-{}{id}", self.ready.reading.id_prefix);
         let mut statement = self.about(ObjectRef::new(ObjectKind::Refund, id));
         statement.customer = None;
-        statement.links.push(ObjectRef::new(ObjectKind::Order, order));
+        // What a subscription bills is an invoice of the same id; the refund does not say which of both it was.
+        statement.links.push(ObjectRef::new(ObjectKind::Order, order.as_str()));
+        statement.links.push(ObjectRef::new(ObjectKind::Invoice, order));
         match amount {
             None => {}
             Some(amount) if amount.minor == 0 => self.nothing_to_count("no money went back"),
@@ -452,7 +482,10 @@ impl Event<'_> {
     }
 
     fn id(&self, field: Field) -> Option<String> {
-        self.text(field).filter(|id| usable_id(id))
+        let text = self.text(field)?;
+        let is_address = self.ready.reading.tails.contains(&field);
+        let id = if is_address { text.rsplit('/').next().unwrap_or_default().to_owned() } else { text };
+        usable_id(&id).then_some(id)
     }
 
     fn moment(&mut self, field: Field) -> Option<Timestamp> {

@@ -7,13 +7,24 @@ use super::*;
 use crate::model::envelope::Envelope;
 use crate::model::id::{Mode, Scope};
 use crate::model::phone::Country;
-use crate::model::statement::{Claim, Interpreted, Meaning as Meant, NOTHING_TO_COUNT, Statement};
+use crate::model::statement::{Claim, Interpreted, Meaning as Meant, NOTHING_TO_COUNT, ObjectRef, Statement};
 use crate::model::time::Timestamp;
 use crate::sources::Message;
 use reading::Meanings;
 
-const SELLERS: [&str; 8] =
-    ["shopify", "woocommerce", "paddle", "lemon_squeezy", "calendly", "cal_com", "typeform", "mailerlite"];
+const MEANT: [&str; 11] = [
+    "shopify",
+    "woocommerce",
+    "paddle",
+    "lemon_squeezy",
+    "calendly",
+    "cal_com",
+    "typeform",
+    "mailerlite",
+    "paypal",
+    "square",
+    "mailgun",
+];
 
 fn read(meaning: &Meaning, event_type: &str, body: &Value) -> (Option<Statement>, Vec<String>) {
     read_in(None, meaning, event_type, body)
@@ -54,9 +65,9 @@ fn money(statement: &Statement) -> Option<i64> {
 
 #[test]
 fn every_presets_meaning_is_in_order() {
-    for name in SELLERS {
+    for name in MEANT {
         assert_eq!(presets::meaning(name).faults(), [], "{name}");
-        let sells = ["shopify", "woocommerce", "paddle", "lemon_squeezy"].contains(&name);
+        let sells = ["shopify", "woocommerce", "paddle", "lemon_squeezy", "paypal", "square"].contains(&name);
         assert_eq!(presets::meaning(name).sells(), sells, "{name}");
     }
 }
@@ -178,6 +189,135 @@ fn appointments_forms_and_unsubscribing() {
     }
 }
 
+#[test]
+fn paypal_tells_of_captures_orders_refunds_and_subscriptions() {
+    let event =
+        |resource: Value| json!({"id": "WH-1", "create_time": "2026-11-01T10:00:00.123Z", "resource": resource});
+    let capture = |status: &str| {
+        event(
+            json!({"id": "CAP1", "status": status, "amount": {"currency_code": "EUR", "value": "99.90"}, "final_capture": true,
+            "supplementary_data": {"related_ids": {"order_id": "ORD1"}}}),
+        )
+    };
+    let paid = told("paypal", "PAYMENT.CAPTURE.COMPLETED", capture("COMPLETED"));
+    assert_eq!((money(&paid), paid.object.clone()), (Some(9990), ObjectRef::new(ObjectKind::Order, "CAP1")));
+    assert_eq!(paid.links, [ObjectRef::new(ObjectKind::Order, "ORD1")]);
+    assert_eq!(paid.said_at, "2026-11-01T10:00:00.123Z".parse().unwrap());
+    let denied = told("paypal", "PAYMENT.CAPTURE.DENIED", capture("DECLINED"));
+    let Claim::AttemptFailed(attempt) = &denied.claim else { panic!("{denied:?}") };
+    assert_eq!(attempt.amount.map(|amount| amount.minor), Some(9990));
+    let order = event(
+        json!({"id": "ORD1", "status": "APPROVED", "payer": {"payer_id": "P1", "email_address": "Ada@Example.com",
+        "name": {"given_name": "Ada", "surname": "L"}}}),
+    );
+    let order = told("paypal", "CHECKOUT.ORDER.APPROVED", order);
+    assert_eq!(
+        (money(&order), order.customer.as_deref(), order.person.name.as_deref()),
+        (None, Some("P1"), Some("Ada L"))
+    );
+    assert_eq!(order.object, paid.links[0]);
+    let refund = event(
+        json!({"id": "REF1", "status": "COMPLETED", "amount": {"currency_code": "EUR", "value": "20.00"}, "links": [
+        {"rel": "self", "href": "https://api.paypal.com/v2/payments/refunds/REF1"},
+        {"rel": "up", "href": "https://api.paypal.com/v2/payments/captures/CAP1"}]}),
+    );
+    let refund = told("paypal", "PAYMENT.CAPTURE.REFUNDED", refund);
+    assert_eq!((money(&refund), refund.object.id.as_str()), (Some(-2000), "refund-REF1"));
+    assert!(refund.links.contains(&paid.object), "{:?}", refund.links);
+    let period = |id: &str| {
+        event(
+            json!({"id": id, "state": "completed", "billing_agreement_id": "I-1", "amount": {"total": "14.55", "currency": "CAD"}}),
+        )
+    };
+    let period = told("paypal", "PAYMENT.SALE.COMPLETED", period("SALE1"));
+    assert_eq!((money(&period), period.subscription.as_deref()), (Some(1455), Some("I-1")));
+    let back = event(json!({"id": "R2", "sale_id": "SALE1", "amount": {"total": "-1.00", "currency": "CAD"}}));
+    let back = told("paypal", "PAYMENT.SALE.REFUNDED", back);
+    assert_eq!(
+        (money(&back), back.links.contains(&period.object)),
+        (Some(-100), true),
+        "the invoice of a subscription"
+    );
+}
+
+#[test]
+fn square_counts_what_is_completed() {
+    let payment = |status: &str| {
+        json!({"created_at": "2026-11-01T10:00:00Z", "data": {"object": {"payment": {"id": "P1", "status": status, "customer_id": "C1",
+            "buyer_email_address": "ada@example.com", "amount_money": {"amount": 1000, "currency": "EUR"},
+            "total_money": {"amount": 1150, "currency": "EUR"}}}}})
+    };
+    let paid = told("square", "payment.updated", payment("COMPLETED"));
+    assert_eq!((money(&paid), paid.object.id.as_str(), paid.customer.as_deref()), (Some(1150), "P1", Some("C1")));
+    assert_eq!(money(&told("square", "payment.created", payment("APPROVED"))), None);
+    let failed = told("square", "payment.updated", payment("FAILED")).claim;
+    assert!(
+        matches!(&failed, Claim::AttemptFailed(attempt) if attempt.attempt == "P1"),
+        "each payment is one try: {failed:?}"
+    );
+    let refund = |status: &str| json!({"data": {"object": {"refund": {"id": "R1", "status": status, "payment_id": "P1", "amount_money": {"amount": 150, "currency": "EUR"}}}}});
+    let back = told("square", "refund.updated", refund("COMPLETED"));
+    assert_eq!((money(&back), back.links.contains(&paid.object)), (Some(-150), true));
+    for status in ["PENDING", "FAILED", "REJECTED"] {
+        assert!(read(&presets::meaning("square"), "refund.created", &refund(status)).0.is_none(), "{status}");
+    }
+}
+
+#[test]
+fn a_refund_of_a_subscriptions_payment_belongs_to_it() {
+    let sale = json!({"data": {"id": "txn_1", "currency_code": "EUR", "subscription_id": "sub_1", "details": {"totals": {"grand_total": "900"}}}});
+    let sale = told("paddle", "transaction.completed", sale);
+    let refund = json!({"data": {"id": "adj_1", "action": "refund", "status": "approved", "transaction_id": "txn_1", "currency_code": "EUR",
+        "totals": {"total": "100"}}});
+    assert!(told("paddle", "adjustment.updated", refund).links.contains(&sale.object));
+    let of = |reason: &str| {
+        json!({"data": {"id": "7", "attributes": {"billing_reason": reason, "total": 900, "refunded_amount": 300, "currency": "USD",
+            "subscription_id": 4}}})
+    };
+    let period = told("lemon_squeezy", "subscription_payment_success", of("renewal"));
+    let back = told("lemon_squeezy", "subscription_payment_refunded", of("renewal"));
+    assert_eq!((money(&back), back.links.contains(&period.object)), (Some(-300), true));
+    let first = read(&presets::meaning("lemon_squeezy"), "subscription_payment_refunded", &of("initial"));
+    assert!(first.0.is_none() && first.1[0].starts_with(NOTHING_TO_COUNT), "its order tells of it: {first:?}");
+}
+
+#[test]
+fn mailgun_and_mailerlite_say_who_wants_no_more_mail() {
+    let event = |name: &str, severity: &str| {
+        json!({"event-data": {"id": "e1", "event": name, "severity": severity, "timestamp": 1_529_006_854.329_574_f64,
+            "recipient": "Ada@Example.com", "user-variables": {"lead_id": "l1"}}})
+    };
+    for name in ["unsubscribed", "complained", "failed"] {
+        let gone = told("mailgun", name, event(name, "permanent"));
+        assert_eq!((gone.tags.consent.email, gone.said_at.unix_seconds()), (Some(false), 1_529_006_854), "{name}");
+        assert_eq!(
+            (gone.person.email.unwrap().as_str(), gone.tags.lead_id.as_deref()),
+            ("ada@example.com", Some("l1"))
+        );
+    }
+    for (name, severity) in [("failed", "temporary"), ("delivered", ""), ("opened", "")] {
+        assert!(read(&presets::meaning("mailgun"), name, &event(name, severity)).0.is_none(), "{name}");
+    }
+    let bounced = json!({"event": "subscriber.bounced", "id": "5", "email": "ada@example.com", "status": "bounced", "unsubscribed_at": null,
+        "updated_at": "2026-11-01 10:00:00"});
+    let bounced = told("mailerlite", "subscriber.bounced", bounced);
+    assert_eq!((bounced.tags.consent.email, bounced.said_at), (Some(false), "2026-11-01T10:00:00Z".parse().unwrap()));
+}
+
+#[test]
+fn a_rule_of_ones_own_can_tell_of_a_failed_payment() {
+    let (statement, notes) =
+        read(&own(&[("declined", "payment_failed")]), "declined", &json!({"id": 1, "total": "5", "currency": "eur"}));
+    let statement = statement.unwrap();
+    assert!(matches!(&statement.claim, Claim::AttemptFailed(attempt) if attempt.attempt == "event1"), "{statement:?}");
+    assert!(notes.is_empty(), "{notes:?}");
+    let (statement, _) = read(&own(&[("declined", "payment_failed")]), "declined", &json!({"id": 1}));
+    assert!(
+        matches!(statement.unwrap().claim, Claim::AttemptFailed(attempt) if attempt.amount.is_none()),
+        "an amount may be missing"
+    );
+}
+
 fn own(rules: &[(&str, &str)]) -> Meaning {
     let places =
         [(Field::Id, "/id"), (Field::Value, "/total"), (Field::Currency, "/currency"), (Field::Email, "/email")];
@@ -254,8 +394,8 @@ fn anything() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_body_makes_it_panic(body in anything(), which in 0..SELLERS.len()) {
-        let meaning = presets::meaning(SELLERS[which]);
+    fn no_body_makes_it_panic(body in anything(), which in 0..MEANT.len()) {
+        let meaning = presets::meaning(MEANT[which]);
         for rule in meaning.readings.iter().flat_map(|reading| &reading.rules) {
             let (statement, _) = read(&meaning, &rule.event.replace('*', "paid"), &body);
             if let Some(Statement { claim: Claim::Paid(paid), .. }) = statement {
