@@ -5,8 +5,8 @@ use std::sync::Arc;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 
 use super::apply::attempt_key;
-use super::claimants;
 use super::backup;
+use super::claimants;
 use super::error::StoreError;
 use super::numbers::Numbers;
 use super::record;
@@ -364,26 +364,6 @@ impl Snapshot {
     /// # Errors
     /// When the storage fails.
     pub fn stored_bytes(&self) -> Result<u64, StoreError> {
-        Ok(table_bytes(&self.table(schema::WEBHOOKS)?)?
-            + table_bytes(&self.table(schema::BODIES)?)?
-            + table_bytes(&self.table(schema::MARKS)?)?
-            + table_bytes(&self.table(schema::GROUPS)?)?
-            + table_bytes(&self.table(schema::LINKS)?)?
-            + table_bytes(&self.table(schema::CONTACTS)?)?
-            + table_bytes(&self.table(schema::IDENTITIES)?)?
-            + table_bytes(&self.table(schema::CLAIMANTS)?)?
-            + table_bytes(&self.table(schema::CONTACT_GROUPS)?)?
-            + table_bytes(&self.table(schema::SUBSCRIPTIONS)?)?
-            + table_bytes(&self.table(schema::BUSINESS_EVENTS)?)?
-            + table_bytes(&self.table(schema::CONTACT_SYNCS)?)?
-            + table_bytes(&self.table(schema::DUE)?)?
-            + table_bytes(&self.table(schema::SETTLE)?)?
-            + table_bytes(&self.table(schema::FAILED)?)?
-            + table_bytes(&self.table(schema::ATTEMPTS)?)?
-            + table_bytes(&self.table(schema::REFUSED)?)?
-            + table_bytes(&self.table(schema::LEADS)?)?
-            + table_bytes(&self.table(schema::LEAD_EMAILS)?)?
-            + table_bytes(&self.table(schema::REFUSED_BODIES)?)?)
         self.page_bytes(schema::SCHEMA_VERSION)
     }
 

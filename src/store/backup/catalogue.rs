@@ -55,7 +55,7 @@ struct TableOf<K: Key + 'static, V: Value + 'static> {
 }
 
 /// All but `filling`, which holds zeros for a moment.
-static LAYOUT_1: [&dyn AnyTable; 23] = [
+static LAYOUT_1: [&dyn AnyTable; 24] = [
     &TableOf { definition: schema::META, look: audit::meta },
     &TableOf { definition: schema::DESTINATIONS, look: |_, _, _| {} },
     &TableOf { definition: schema::STANDINGS, look: audit::standing },
@@ -66,6 +66,7 @@ static LAYOUT_1: [&dyn AnyTable; 23] = [
     &TableOf { definition: schema::LINKS, look: |_, _, _| {} },
     &TableOf { definition: schema::CONTACTS, look: audit::contact },
     &TableOf { definition: schema::IDENTITIES, look: audit::identity },
+    &TableOf { definition: schema::CLAIMANTS, look: |_, _, _| {} },
     &TableOf { definition: schema::CONTACT_GROUPS, look: |_, _, _| {} },
     &TableOf { definition: schema::SUBSCRIPTIONS, look: audit::subscription },
     &TableOf { definition: schema::BUSINESS_EVENTS, look: audit::business_event },
