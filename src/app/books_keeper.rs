@@ -2,8 +2,8 @@
 //! shows over time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::commit_news::CommitNews;
@@ -108,13 +108,15 @@ impl BooksKeeper {
         rows.first().map_or(until, |row| row.id.max(until))
     }
 
-    /// Says when a failed queue that had something in it is empty again.
+    /// Says when a failed queue that had something in it is empty again, also where that came and went between two looks.
     fn tell_of_empty_queues(&self, before: &mut BTreeMap<DestinationId, u64>) {
+        // Before the totals: what fails after this is seen the next time.
+        let lately = std::mem::take(&mut *self.news.failed.lock().unwrap_or_else(PoisonError::into_inner));
         let Ok(totals) = self.reader.snapshot().and_then(|snapshot| snapshot.totals()) else { return };
         let Some(failed) = STATE_NAMES.iter().position(|name| *name == "failed") else { return };
         for (destination, counts) in &totals.destinations {
             let was = before.insert(*destination, counts[failed]).unwrap_or(0);
-            if was > 0 && counts[failed] == 0 {
+            if (was > 0 || lately.contains(destination)) && counts[failed] == 0 {
                 let subject = self.news.name(*destination);
                 self.alerts.recovered(&Recovered { subject, class: AlertClass::DeliveryFailed });
             }

@@ -1,7 +1,7 @@
 //! Passes on what commits changed: to the lanes, the settler, and the people.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
@@ -20,6 +20,8 @@ pub(super) struct CommitNews {
     pub(super) settler: Arc<Settler>,
     pub(super) alerts: Alerts,
     pub(super) names: RwLock<BTreeMap<DestinationId, String>>,
+    /// Destinations that something failed at since the books keeper looked last.
+    pub(super) failed: Mutex<BTreeSet<DestinationId>>,
     pub(super) failure: watch::Sender<Option<String>>,
 }
 
@@ -41,6 +43,7 @@ impl CommitNews {
     fn tell(&self, notice: &Notice) {
         match notice {
             Notice::Failed { destination, class, explanation, transaction_id, lead_id } => {
+                self.failed.lock().unwrap_or_else(PoisonError::into_inner).insert(*destination);
                 let name = self.name(*destination);
                 let message = format!("{class}: {explanation}; see `tallyhook failed list --destination {name}`");
                 self.report(name, AlertClass::DeliveryFailed, message, (transaction_id.clone(), lead_id.clone()));

@@ -189,6 +189,7 @@ impl App {
             settler: Arc::clone(&settler),
             alerts: alerts.clone(),
             names: RwLock::new(opened.destinations.iter().copied().zip(names).collect()),
+            failed: Mutex::default(),
             failure,
         });
         let rules = rules(&config, &opened.destinations);
