@@ -201,12 +201,13 @@ fn the_certificate_is_looked_at_as_a_sender_sees_it() {
     let certificate = finding(&findings, "certificate");
     assert_eq!(certificate["level"], "ok", "{certificate}");
     assert!(certificate["message"].as_str().unwrap().contains("for localhost is good for"), "{certificate}");
-    fs::rename(home.path().join("key.pem"), home.path().join("away.pem")).unwrap();
+    let another = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(home.path().join("key.pem"), another.signing_key.serialize_pem()).unwrap();
     let (findings, code) = examined(&home);
     let certificate = finding(&findings, "certificate");
     assert_eq!((certificate["level"].as_str(), code), (Some("error"), 1), "{certificate}");
     assert!(certificate["message"].as_str().unwrap().contains("key.pem"), "{certificate}");
-    fs::rename(home.path().join("away.pem"), home.path().join("key.pem")).unwrap();
+    fs::write(home.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
 
     let _daemon = home.start();
     let (findings, _) = examined(&home);
