@@ -30,11 +30,13 @@ pub struct House {
     pub books: Memory,
     pub rules: Rules,
     pub now: Timestamp,
+    /// How many records of groups, contacts and claims the last command wrote.
+    pub written: usize,
 }
 
 impl House {
     pub fn new(rules: Rules) -> Self {
-        Self { books: Memory::new(), rules, now: START.after(Duration::from_secs(1)) }
+        Self { books: Memory::new(), rules, now: START.after(Duration::from_secs(1)), written: 0 }
     }
 
     /// Runs one command and applies what it changes.
@@ -42,6 +44,8 @@ impl House {
         let mut workspace = Workspace::new(&self.books, self.now);
         let value = plan(&mut workspace, &self.rules)?;
         let changes = workspace.finish();
+        self.written = changes.groups.len() + changes.contacts.len() + changes.identities.len();
+        self.written += changes.claimants_added.len() + changes.claimants_removed.len();
         self.books.apply(changes);
         Ok(value)
     }
