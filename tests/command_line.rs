@@ -173,10 +173,8 @@ fn lists_take_what_the_interface_promises() {
     assert_ne!(home.command(&["events", "list", "--after", "evt_none"]).status.code(), Some(0));
     assert_eq!(count(&["events", "list", "--since", "2026-01-01"]), 3);
     assert_eq!(count(&["events", "list", "--until", "2026-01-01 14:00"]), 0);
-    assert_eq!(
-        count(&["events", "list", "--since", "2026-01-01T14:00", "--until", "1s"]),
-        count(&["events", "list", "--until", "1s"])
-    );
+    assert_eq!(count(&["events", "list", "--since", "2026-01-01T14:00", "--until", "0s"]), 3);
+    assert_eq!(count(&["events", "list", "--until", "1h"]), 0);
     assert_eq!(count(&["events", "list", "--since", "24h", "--limit", "2"]), 2);
     assert_eq!(count(&["events", "list", "--odd"]), 0);
     assert_eq!(count(&["deliveries", "list", "--since", "7d", "--destination", "crm", "--kind", "purchase"]), 3);

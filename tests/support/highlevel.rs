@@ -1,6 +1,7 @@
 //! HighLevel's webhooks, written for these tests in the shape that its documentation gives, signed with a key of our own.
 
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -33,9 +34,10 @@ pub fn home(sandboxes: &Sandboxes, counts_sales: bool) -> Home {
     home
 }
 
-/// So many seconds from now, as HighLevel writes it.
+/// So many seconds from when it was first asked, as HighLevel writes it: the same in every event of a test.
 pub fn at(seconds: i64) -> String {
-    Timestamp::from_unix_seconds(events::now() + seconds).to_string()
+    static BEGAN: OnceLock<i64> = OnceLock::new();
+    Timestamp::from_unix_seconds(BEGAN.get_or_init(events::now) + seconds).to_string()
 }
 
 /// A marketplace webhook, said so many seconds from now.
