@@ -175,6 +175,8 @@ fn an_authority_that_is_away_keeps_nobody_from_starting() {
     wait_for_certificate(&daemon, &pebble, NAME);
     wait_for("the end of the trouble", || scene.problems() == "[]");
     assert!(admin_get(&scene, "/readyz").starts_with("HTTP/1.1 200"));
+    let metrics = admin_get(&scene, "/metrics");
+    assert!(metrics.contains("\ntallyhook_certificate_expiry_timestamp_seconds "), "{metrics}");
     wait_for("the word that it is over", || {
         scene.sandboxes.alerts.alerts().iter().any(|alert| alert["event_type"] == "recovered")
     });

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::destinations::COLUMNS as DESTINATIONS;
 use super::output::show;
 use super::table::{Column, Table, field, left, moment, plain, right, size};
-use super::{Failure, Setting};
-use crate::operator::Request;
+use super::{Failure, Setting, access};
+use crate::operator::{Request, render_metrics};
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
@@ -21,8 +21,13 @@ says whether the page could be made.
 
 Examples:
   tallyhook status
-  tallyhook status --json | jq .problems")]
-pub(super) struct Status {}
+  tallyhook status --json | jq .problems
+  tallyhook status --metrics > /var/lib/node_exporter/tallyhook.prom")]
+pub(super) struct Status {
+    /// Print figures for Prometheus instead, as GET /metrics on the admin socket has them
+    #[arg(long, conflicts_with = "json")]
+    metrics: bool,
+}
 
 /// Columns of destinations that are shown when nothing waits: all but since when and until when.
 const WITHOUT_PENDING: usize = 7;
@@ -37,6 +42,10 @@ static SOURCES: [Column; 4] = [
 impl Status {
     /// Shows the page.
     pub(super) fn run(self, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+        if self.metrics {
+            let row = access::ask_one(setting, &Request::Status)?;
+            return Ok(out.write_all(render_metrics(&row).as_bytes())?);
+        }
         show(setting, &Request::Status, page, out)
     }
 }

@@ -1,8 +1,8 @@
 //! The operator's door: HTTP over a Unix socket, whose file permissions are the lock.
 //!
 //! `POST /v1` takes one JSON request and answers with rows, one JSON value a line, as they are made: a list of a million rows
-//! needs no more memory than one of ten. `POST /v1/backup` answers with the bytes of a backup. The health pages are here too, with
-//! all details.
+//! needs no more memory than one of ten. `POST /v1/backup` answers with the bytes of a backup. `GET /metrics` and the
+//! health pages, with all details, are here too.
 
 use std::convert::Infallible;
 use std::fs;
@@ -55,6 +55,12 @@ pub trait Operator: Send + Sync {
     /// # Errors
     /// When the request makes no sense, or can't be done.
     fn handle(&self, request: Value) -> Result<OperatorRows, OperatorError>;
+
+    /// The figures of `status` in Prometheus' text format. Called on a thread that may block.
+    ///
+    /// # Errors
+    /// When the books can't be read.
+    fn metrics(&self) -> Result<String, OperatorError>;
 
     /// Writes a backup of the books as of now. Called on a thread that may block.
     ///
@@ -246,6 +252,12 @@ impl Pages {
             }
             return self.operate(request.into_body()).await;
         }
+        if path == "/metrics" {
+            return match *request.method() {
+                Method::GET | Method::HEAD => self.metrics().await,
+                _ => whole(answer::method_not_allowed("GET, HEAD")),
+            };
+        }
         let page = self.health.answer(request.method(), path, request.headers(), Entrance::Admin);
         whole(page.unwrap_or_else(answer::not_found))
     }
@@ -269,6 +281,21 @@ impl Pages {
 }
 
 impl Pages {
+    async fn metrics(&self) -> AdminAnswer {
+        let operator = Arc::clone(&self.operator);
+        match tokio::task::spawn_blocking(move || operator.metrics()).await {
+            Ok(Ok(page)) => {
+                let mut answer = Answer::new(Full::new(Bytes::from(page)));
+                answer
+                    .headers_mut()
+                    .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+                whole(answer)
+            }
+            Ok(Err(error)) => failure(error.status, &error.message),
+            Err(_panic) => failure(500, "the request failed inside tallyhook; its log says more"),
+        }
+    }
+
     fn backup(&self) -> AdminAnswer {
         let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
         let operator = Arc::clone(&self.operator);

@@ -11,8 +11,8 @@ use super::live::Live;
 use super::reading::Names;
 use super::request::Request;
 use super::{
-    contacts, contacts_export, contacts_forget, deliveries, destinations, events, failed, preview, rejected, replay,
-    status,
+    contacts, contacts_export, contacts_forget, deliveries, destinations, events, failed, metrics, preview, rejected,
+    replay, status,
 };
 use crate::http::admin::{Operator, OperatorError, OperatorRows};
 use crate::ledger::books::BooksError;
@@ -110,6 +110,11 @@ impl Operator for Desk {
         let request = serde_json::from_value(request)
             .map_err(|error| wrong(format!("this version does not understand the request: {error}")))?;
         Self::handle(self, request)
+    }
+
+    fn metrics(&self) -> Result<String, OperatorError> {
+        let mut rows = status::status(self)?;
+        Ok(rows.next().map(|row| metrics::render(&row)).unwrap_or_default())
     }
 
     fn backup(&self, out: &mut dyn io::Write) -> io::Result<()> {

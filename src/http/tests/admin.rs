@@ -32,6 +32,10 @@ impl Operator for TestOperator {
         panic!("made for the test");
     }
 
+    fn metrics(&self) -> Result<String, OperatorError> {
+        Ok("tallyhook_ok 1\n".to_owned())
+    }
+
     /// More than waits anywhere on its way, then an end or a failure.
     fn backup(&self, out: &mut dyn Write) -> io::Result<()> {
         for number in 0..200_u8 {
