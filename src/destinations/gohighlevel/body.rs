@@ -46,7 +46,7 @@ impl Place {
 pub enum Address {
     /// The e-mail address.
     Email(String),
-    /// The phone number in E.164, for somebody without an e-mail address.
+    /// The person's own phone number in E.164, for somebody without an e-mail address.
     Phone(String),
 }
 
@@ -54,6 +54,14 @@ impl Address {
     /// The address that a person is looked up by.
     pub fn of(contact: &Contact) -> Option<Self> {
         email(contact).map(Self::Email).or_else(|| phone(contact).map(Self::Phone))
+    }
+
+    /// What HighLevel calls it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Email(_) => "email",
+            Self::Phone(_) => "phone",
+        }
     }
 
     /// The query parameter and its value.
@@ -71,10 +79,17 @@ pub fn email(contact: &Contact) -> Option<String> {
     said.or_else(|| contact.identity(IdentityKind::Email)).map(str::to_owned)
 }
 
-/// The phone number in E.164.
+/// The phone number in E.164, where it is known to be the person's: nobody checks what a buyer types, and a number that several
+/// people give is nobody's. Whom a form alone names may be looked up by what was written there, for nobody is changed by that.
 pub fn phone(contact: &Contact) -> Option<String> {
     let said = contact.person.phone.as_ref().map(|phone| phone.as_str());
-    said.or_else(|| contact.identity(IdentityKind::Phone)).map(str::to_owned)
+    if contact.unverified {
+        return said.filter(|_| email(contact).is_none()).map(str::to_owned);
+    }
+    let mut held = contact.identities.iter().filter(|held| held.kind == IdentityKind::Phone);
+    let is_said = |value: &str| said == Some(value);
+    let first = contact.identity(IdentityKind::Phone);
+    held.find(|held| is_said(&held.value)).map(|held| held.value.as_str()).or(first).map(str::to_owned)
 }
 
 /// What HighLevel lacks of somebody's addresses.
@@ -106,9 +121,9 @@ pub fn render(settings: &Settings, told: &Told<'_>, purpose: Purpose) -> Vec<u8>
         }
     };
     let addresses = match purpose {
-        // An upsert matches by phone too, and whom a form alone names was looked up by the address only: the number that somebody
-        // wrote there may be another's.
-        Purpose::Upsert => Missing { email: true, phone: !told.contact.unverified || email(told.contact).is_none() },
+        // An upsert matches by phone too, but whom it is about was looked up by the address only: a number that somebody else has at
+        // HighLevel would make it theirs. A later request adds the number to the contact by its id.
+        Purpose::Upsert => Missing { email: true, phone: email(told.contact).is_none() },
         Purpose::Change => Missing { email: false, phone: false },
         Purpose::FillIn(missing) => missing,
     };

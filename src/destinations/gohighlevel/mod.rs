@@ -1,7 +1,7 @@
 //! GoHighLevel (HighLevel, LeadConnector): a contact for each person in one sub-account, with tags and custom fields.
 //!
-//! Somebody new is looked up by the e-mail address, else by the phone number, and then written with an upsert, which HighLevel
-//! recognises when it is repeated. An upsert's `tags` would replace all tags of the contact, so they are left out there and added by a
+//! Somebody new is looked up by the e-mail address, else by a phone number that is known to be theirs, and then written with an
+//! upsert of that address alone, which HighLevel recognises when it is repeated. A number beside an e-mail address is added by id. An upsert's `tags` would replace all tags of the contact, so they are left out there and added by a
 //! request of their own. Whom HighLevel knows is changed by id; an address or number that it has of them is never replaced, for it
 //! may be the one that a person entered there, and ours a further one.
 

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::super::samples::{
-    self, body, contact, done, event, job, lines, play, reply, sent, stranger, sync, timed_out,
+    self, body, done, event, job, lines, play, reply, sent, stranger, sync, timed_out,
 };
 use super::super::{HttpResponse, Reply};
 use super::*;
@@ -48,6 +48,17 @@ fn run(sync: Option<&ContactSync>, replies: &[Reply]) -> (Vec<String>, Finished)
     (lines(&requests), end)
 }
 
+/// Jane, who alone gives her number.
+fn contact() -> Contact {
+    with_phone(samples::contact())
+}
+
+fn with_phone(mut contact: Contact) -> Contact {
+    let value = contact.person.phone.as_ref().map(|phone| phone.as_str().to_owned()).unwrap_or_default();
+    contact.identities.push(Identity { mode: contact.mode, kind: IdentityKind::Phone, value });
+    contact
+}
+
 fn nobody() -> Reply {
     reply(200, r#"{"contact":null,"traceId":"t"}"#)
 }
@@ -89,7 +100,6 @@ fn somebody_new_is_upserted_without_tags_and_tagged_afterwards() {
         json!({
             "locationId": "loc1",
             "email": "jane@example.com",
-            "phone": "+493012345678",
             "firstName": "Jane",
             "lastName": "Doe",
             "source": "tallyhook",
@@ -206,9 +216,35 @@ fn a_422_is_looked_into_since_the_contact_may_have_been_made() {
 
 #[test]
 fn an_upsert_that_meets_a_duplicate_changes_it() {
-    let taken = r#"{"statusCode":400,"message":"This location does not allow duplicated contacts.","meta":{"contactId":"9","matchingField":"phone"}}"#;
+    let taken = r#"{"statusCode":400,"message":"This location does not allow duplicated contacts.","meta":{"contactId":"9","matchingField":"email"}}"#;
     let (asked, end) = run(None, &[nobody(), reply(400, taken), contact_9(&[]), tagged()]);
     assert_eq!((asked, end), ([LOOK_UP, UPSERT, CHANGE_9, TAG_9].map(str::to_owned).to_vec(), delivered_as_9()));
+}
+
+#[test]
+fn a_number_that_a_buyer_typed_makes_nobody_else_the_buyer() {
+    let without = || reply(200, r#"{"new":true,"contact":{"id":"9","email":"jane@example.com","tags":[]}}"#);
+    let taken = |field: &str| {
+        let meta = json!({"contactId": "7", "matchingField": field});
+        reply(400, &json!({"message": "This location does not allow duplicated contacts.", "meta": meta}).to_string())
+    };
+    let (requests, end) = run_all(None, &[nobody(), without(), contact_9(&[]), tagged()]);
+    assert!(body(&requests[1]).get("phone").is_none(), "an upsert matches by it");
+    assert_eq!(body(&requests[2]), json!({"phone": "+493012345678"}), "it is added by id");
+    assert_eq!(end.remote_id.as_deref(), Some("9"));
+
+    let (asked, end) = run(None, &[nobody(), without(), taken("phone"), tagged()]);
+    assert_eq!(asked, [LOOK_UP, UPSERT, CHANGE_9, TAG_9]);
+    assert_eq!((end.outcome, end.remote_id.as_deref(), end.left_over.len()), (Outcome::Delivered, Some("9"), 0));
+    assert_eq!(end.notes, ["contact 7 at HighLevel already has this phone number, so contact 9 does without"]);
+
+    let (asked, end) = run(None, &[nobody(), taken("phone")]);
+    assert_eq!(asked, [LOOK_UP, UPSERT], "nobody else's contact is changed");
+    assert!(matches!(end.outcome, Outcome::Permanent { .. }) && end.remote_id.is_none(), "{end:?}");
+
+    let (events, shared) = ([event("purchase")], samples::contact());
+    let (requests, _) = play(&highlevel(), &job(&events, Some(&shared), None), &[nobody(), without(), tagged()]);
+    assert_eq!(lines(&requests), [LOOK_UP, UPSERT, TAG_9], "a number that several people give is not added");
 }
 
 #[test]
@@ -243,7 +279,8 @@ fn a_look_up_that_says_nothing_is_not_nobody() {
 #[test]
 fn a_phone_number_that_was_left_out_is_remarked_on() {
     let without = r#"{"new":true,"contact":{"id":"9","email":"jane@example.com","tags":[]}}"#;
-    let (_, end) = run(None, &[nobody(), reply(200, without), tagged()]);
+    let (asked, end) = run(None, &[nobody(), reply(200, without), reply(200, without), tagged()]);
+    assert_eq!(asked, [LOOK_UP, UPSERT, CHANGE_9, TAG_9]);
     assert_eq!(end.notes, ["HighLevel has left out the phone number without saying why"]);
 }
 
@@ -252,6 +289,9 @@ fn somebody_without_an_address_is_looked_up_by_a_whole_number() {
     let mut caller = stranger();
     caller.person.phone = Phone::parse("+49 30 12345678");
     let events = [event("booking_made")];
+    let untold = highlevel().admit(&events[0], Some(&caller));
+    assert!(matches!(untold, Admission::Wait { then: Rule::NoEmail, .. }), "a number that several people give is nobody's");
+    let caller = with_phone(caller);
     let step = highlevel().step(&job(&events, Some(&caller), None), &[]);
     let request = sent(step);
     assert!(request.url.ends_with("locationId=loc1&number=%2B493012345678"), "{}", request.url);

@@ -1,11 +1,14 @@
 //! The course of an attempt: which request comes after which answer.
 
 use super::answers::{self, Known};
-use super::body::{Missing, email, phone};
+use super::body::{Address, Missing, email, phone};
 use super::{judge, retry};
 use crate::destinations::crm::{Told, tags};
 use crate::destinations::{Exchange, Finished, Job, redact, status};
 use crate::model::delivery::Outcome;
+
+/// HighLevel: highlevel-api-docs, issue 37.
+const LEFT_OUT: &str = "HighLevel has left out the phone number without saying why";
 
 /// The request that is due, and how it came to that.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +93,8 @@ pub fn after(turn: Turn, exchange: &Exchange, told: &Told<'_>, finished: &mut Fi
         }
         Turn::Upsert => match (code, answers::duplicate(body)) {
             (Some(422), _) => Ok(Turn::LookUp(Why::Refused(outcome))),
-            (Some(400), Some(duplicate)) => {
+            // Only who has the address that was looked up is the person.
+            (Some(400), Some(duplicate)) if is_same(told, duplicate.field.as_deref()) => {
                 finished.remote_id = Some(duplicate.id.clone());
                 Ok(Turn::Change { id: duplicate.id, remembered: false })
             }
@@ -103,8 +107,12 @@ pub fn after(turn: Turn, exchange: &Exchange, told: &Told<'_>, finished: &mut Fi
                     )));
                 };
                 finished.remote_id = Some(known.id.clone());
-                if known.phone.is_none() && phone(told.contact).is_some() && known.is_told {
-                    finished.notes.push("HighLevel has left out the phone number without saying why".to_owned());
+                let lacks_phone = known.is_told && known.phone.is_none() && phone(told.contact).is_some();
+                if lacks_phone && email(told.contact).is_some() {
+                    return Ok(Turn::FillIn { id: known.id, missing: Missing { email: false, phone: true } });
+                }
+                if lacks_phone {
+                    finished.notes.push(LEFT_OUT.to_owned());
                 }
                 tag(&known, told)
             }
@@ -136,7 +144,7 @@ pub fn after(turn: Turn, exchange: &Exchange, told: &Told<'_>, finished: &mut Fi
             let known = Known { id, ..known };
             if missing.email || missing.phone { Ok(Turn::FillIn { id: known.id, missing }) } else { tag(&known, told) }
         }
-        Turn::FillIn { id, .. } => {
+        Turn::FillIn { id, missing } => {
             match (code, answers::duplicate(body)) {
                 (Some(400), Some(other)) => {
                     let what = match other.field.as_deref() {
@@ -144,11 +152,14 @@ pub fn after(turn: Turn, exchange: &Exchange, told: &Told<'_>, finished: &mut Fi
                         Some("phone") => "phone number",
                         _ => "e-mail address or phone number",
                     };
+                    // A number alone does not make two people one.
+                    let is_person = other.field.as_deref() != Some("phone");
+                    let then = if is_person { ": merge the two" } else { "" };
                     finished.notes.push(redact::text(&format!(
-                        "contact {} at HighLevel already has this {what}, so contact {id} does without: merge the two",
+                        "contact {} at HighLevel already has this {what}, so contact {id} does without{then}",
                         other.id
                     )));
-                    if other.id != id {
+                    if is_person && other.id != id {
                         finished.left_over.push(other.id);
                     }
                 }
@@ -160,6 +171,9 @@ pub fn after(turn: Turn, exchange: &Exchange, told: &Told<'_>, finished: &mut Fi
                 _ => {}
             }
             let known = answers::contact(body).filter(|_| outcome == Outcome::Delivered);
+            if missing.phone && known.as_ref().is_some_and(|known| known.phone.is_none()) {
+                finished.notes.push(LEFT_OUT.to_owned());
+            }
             tag(&Known { id: id.clone(), ..known.unwrap_or_else(|| Known::unseen(&id)) }, told)
         }
         Turn::Tag { .. } if is_gone => {
@@ -168,6 +182,11 @@ pub fn after(turn: Turn, exchange: &Exchange, told: &Told<'_>, finished: &mut Fi
         }
         Turn::Tag { .. } => Err(outcome),
     }
+}
+
+/// Whether a contact that has an address of this kind already is the one whom the look-up was for.
+fn is_same(told: &Told<'_>, field: Option<&str>) -> bool {
+    Address::of(told.contact).is_some_and(|address| field.is_none_or(|field| field == address.name()))
 }
 
 /// Adds the tags that the contact lacks; it is over when it lacks none.
