@@ -177,3 +177,25 @@ fn what_waits_for_an_erased_person_is_not_sent_and_it_works_without_a_daemon() {
     assert_eq!(home.rows(&["deliveries", "show", id])[0]["reason"], "erased", "nor by hand");
     assert_eq!(daemon.stop(), 0);
 }
+
+#[test]
+fn our_own_number_means_nobody_who_is_called_so_elsewhere() {
+    let sandboxes = Sandboxes::start();
+    let home = home(&sandboxes);
+    let daemon = home.start();
+    daemon.accept(&event("evt_1", "checkout.session.completed", session(1, 9900)));
+    let mut other = session(2, 9900);
+    other["client_reference_id"] = json!("c1");
+    other["metadata"]["user_id"] = json!("c1");
+    daemon.accept(&event("evt_2", "checkout.session.completed", other));
+    settle_down(&home);
+    let named = |who: &str| -> Vec<String> {
+        let rows = home.rows(&["contacts", "forget", who, "--dry-run"]);
+        rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(named("c1"), ["c1"]);
+    assert_eq!(named("user:c1"), ["c2"]);
+    let refused = home.command(&["contacts", "forget", "c9", "--yes"]);
+    assert!(!refused.status.success());
+    drop(daemon);
+}

@@ -232,3 +232,29 @@ fn the_test_names_custom_fields_that_are_missing() {
     account.add_custom_field("6dvNaf7VhkQ9snc5vnjJ", "contact.total_spent", "MONETORY");
     assert_eq!(test()["ok"], true);
 }
+
+#[test]
+fn a_number_that_a_buyer_typed_changes_nobody_who_has_it() {
+    let (sandboxes, account) = start();
+    account.insert(&json!({"email": "stranger@example.com", "phone": "+493012345678", "firstName": "Sam"}), &["vip"]);
+    let home = home_of(&account, &sandboxes);
+    let daemon = home.start();
+    for n in [1, 2] {
+        let mut buyer = session(n, 100);
+        buyer["customer_details"]["phone"] = json!("+493012345678");
+        daemon.accept(&event(&format!("evt_{n}"), "checkout.session.completed", buyer));
+        settle_down(&home);
+    }
+    let contacts = account.contacts();
+    assert_eq!(contacts.len(), 3, "{}", daemon.log());
+    let stranger = contacts.iter().find(|contact| contact.fields["email"] == "stranger@example.com").unwrap();
+    assert_eq!((&stranger.fields["firstName"], stranger.tags.len()), (&json!("Sam"), 1), "{:?}", stranger.tags);
+    assert!(stranger.custom.is_empty(), "no totals of somebody else's");
+    for contact in contacts.iter().filter(|contact| contact.fields["email"] != "stranger@example.com") {
+        assert!(contact.fields.get("phone").is_none_or(Value::is_null), "the number is the stranger's");
+        assert_eq!(contact.custom["6dvNaf7VhkQ9snc5vnjJ"], "1");
+    }
+    assert_eq!(home.deliveries("failed"), 0);
+    assert!(!sandboxes.alerts.alerts().iter().any(|alert| alert["event_type"] == "second_record"));
+    breaks_no_rule(&account);
+}

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::daemon::{Home, Sandboxes, Settings};
 use support::events::{event, intent, session};
 use support::wait_for;
@@ -201,4 +201,25 @@ fn one_destination_that_hangs_costs_the_others_nothing() {
     });
     assert_eq!(sandboxes.crm.contacts().len(), 0);
     assert_eq!(daemon.stop(), 0, "a hanging request does not keep it from stopping");
+}
+
+#[test]
+fn a_failure_is_told_after_a_crash_that_came_before_its_alert_and_names_nobody() {
+    let sandboxes = Sandboxes::start();
+    let more = "[alerting]\ngroup_wait = \"2s\"\ngroup_interval = \"3s\"\n".to_owned();
+    let home = Home::new(&sandboxes, &Settings { more, ..Settings::default() });
+    let daemon = home.start();
+    sandboxes.mailerlite.always(Some(Fault::status(422)));
+    let mut buyer = session(1, 9900);
+    buyer["client_reference_id"] = json!("buyer1@example.com");
+    buyer["metadata"]["lead_id"] = json!("buyer1@example.com");
+    daemon.accept(&event("evt_1", "checkout.session.completed", buyer));
+    wait_for("the failure", || home.deliveries("failed") == 1);
+    daemon.kill();
+    let before = sandboxes.alerts.alerts().len();
+    let daemon = home.start();
+    let told = || sandboxes.alerts.alerts();
+    wait_for("the alert", || told().iter().skip(before).any(|alert| alert["event_type"] == "delivery_failed"));
+    assert!(told().iter().all(|alert| !alert.to_string().contains('@')), "{:?}", told());
+    assert!(!daemon.log().contains('@'), "{}", daemon.log());
 }

@@ -168,7 +168,7 @@ impl Grouping {
         } else {
             group.untold = 0;
             group.told_at = Some(now);
-            group.due = class.lasts().then(|| now.after(self.pace.repeat_interval));
+            group.due = class.is_repeated().then(|| now.after(self.pace.repeat_interval));
         }
         messages
     }
@@ -276,11 +276,21 @@ mod tests {
     #[test]
     fn an_event_is_told_once() {
         let mut grouping = Grouping::new(PACE);
-        grouping.trouble(trouble("crm", AlertClass::DeliveryFailed), at(0));
+        grouping.trouble(trouble("crm", AlertClass::TooOld), at(0));
         grouping.due(at(30));
         assert_eq!(grouping.next_due(), None);
-        grouping.recovered(recovered("crm", AlertClass::DeliveryFailed), at(7200));
-        assert_eq!(said(&grouping.due(at(7200))), [(News::Over(AlertClass::DeliveryFailed), 1)]);
+    }
+
+    #[test]
+    fn failed_deliveries_are_told_again_until_the_queue_is_empty() {
+        let mut grouping = Grouping::new(PACE);
+        grouping.trouble(trouble("crm", AlertClass::DeliveryFailed), at(0));
+        grouping.due(at(30));
+        assert_eq!(grouping.next_due(), Some(at(30 + 4 * 3600)), "also where the first word was lost on its way");
+        assert_eq!(said(&grouping.due(at(30 + 4 * 3600))), [(News::StillThere(AlertClass::DeliveryFailed), 1)]);
+        grouping.recovered(recovered("crm", AlertClass::DeliveryFailed), at(20_000));
+        assert_eq!(said(&grouping.due(at(20_000))), [(News::Over(AlertClass::DeliveryFailed), 1)]);
+        assert_eq!(grouping.next_due(), None);
     }
 
     #[test]
@@ -363,8 +373,8 @@ mod tests {
                 now += pause;
                 let subject = format!("d{subject}");
                 match kind {
-                    0 => grouping.recovered(recovered(&subject, AlertClass::DeliveryFailed), at(now)),
-                    _ => { reported += 1; grouping.trouble(trouble(&subject, AlertClass::DeliveryFailed), at(now)); }
+                    0 => grouping.recovered(recovered(&subject, AlertClass::TooOld), at(now)),
+                    _ => { reported += 1; grouping.trouble(trouble(&subject, AlertClass::TooOld), at(now)); }
                 }
                 look(&mut grouping, now)?;
             }

@@ -2,11 +2,12 @@
 //!
 //! It has nothing to do with the delivery path: what that path can't do, this one reports.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ struct Tally {
     dropped: AtomicU64,
     undelivered: AtomicU64,
     is_stopping: AtomicBool,
+    /// Messages that each channel did not take since it last took one.
+    lost: Mutex<BTreeMap<String, u64>>,
 }
 
 /// Takes reports of trouble from anywhere in the program. Clones report to the same channels.
@@ -70,6 +73,7 @@ impl Alerts {
 
     /// Reports trouble, to be told when its group is due. Never waits.
     pub fn report(&self, trouble: &Trouble) {
+        let trouble = trouble.clone().without_people();
         self.pass_on(|| Report::Trouble(trouble.clone()));
     }
 
@@ -86,6 +90,19 @@ impl Alerts {
     /// Messages that a channel did not take in any of their tries.
     pub fn undelivered(&self) -> u64 {
         self.tally.undelivered.load(Ordering::Relaxed)
+    }
+
+    /// What people were not told of, as a sentence; none while every channel takes what it is given.
+    pub fn trouble(&self) -> Option<String> {
+        let lost = self.tally.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let named: Vec<String> = lost.iter().map(|(name, count)| format!("{count} to `alerts.{name}`")).collect();
+        (!named.is_empty()).then(|| {
+            format!(
+                "alerts could not be sent ({}), so that people may not know of something that went wrong; each is in the log: \
+                 look at the address of the channel",
+                named.join(", ")
+            )
+        })
     }
 
     fn pass_on(&self, report: impl Fn() -> Report) {
@@ -233,7 +250,9 @@ impl Worker {
         let mut posting = self.outbox.remove(index);
         posting.tries += 1;
         match self.post(&posting.message, TIMEOUT) {
-            Try::Taken => {}
+            Try::Taken => {
+                self.lost().remove(&self.channel.alert.name);
+            }
             Try::Refused(reason) => self.give_up(&posting.message, &reason),
             Try::Later(wish, reason) => match TRIES.get(posting.tries) {
                 None => self.give_up(&posting.message, &reason),
@@ -270,9 +289,14 @@ impl Worker {
         }
     }
 
+    fn lost(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u64>> {
+        self.tally.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// An alert that can't be sent is at least in the log.
     fn give_up(&self, message: &Message, reason: &str) {
         self.tally.undelivered.fetch_add(1, Ordering::Relaxed);
+        *self.lost().entry(self.channel.alert.name.clone()).or_default() += 1;
         tracing::error!(
             channel = self.channel.alert.name,
             event_type = message.news.event_type(),

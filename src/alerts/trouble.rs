@@ -1,16 +1,19 @@
 //! What goes wrong, as it is reported to [`super::sender::Alerts`] and as it is told to people.
 
+use crate::destinations::personal;
 use crate::model::time::Timestamp;
 
 /// The kinds of trouble; together with the subject they make the groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AlertClass {
-    /// Deliveries went into the failed queue.
+    /// Deliveries are in the failed queue. Each that comes is an event; people are reminded while any is there.
     DeliveryFailed,
     /// A destination is held: its key, its plan or its certificate is refused.
     DestinationHeld,
     /// A destination's breaker is open: it fails again and again.
     BreakerOpen,
+    /// A destination neither takes nor refuses what is due, such as by answering "too fast" for an hour.
+    DestinationBehind,
     /// A webhook is stored, but our code could not digest it.
     UnreadableEvent,
     /// The store or its disk is in trouble; nothing is acknowledged meanwhile.
@@ -40,6 +43,7 @@ impl AlertClass {
             Self::DeliveryFailed => "delivery_failed",
             Self::DestinationHeld => "destination_held",
             Self::BreakerOpen => "breaker_open",
+            Self::DestinationBehind => "destination_behind",
             Self::UnreadableEvent => "unreadable_event",
             Self::Storage => "storage",
             Self::TooOld => "too_old",
@@ -66,11 +70,21 @@ impl AlertClass {
         )
     }
 
+    /// Whether people are reminded of it until it is reported as over.
+    pub const fn is_repeated(self) -> bool {
+        self.lasts() || matches!(self, Self::DeliveryFailed)
+    }
+
     /// Whether it is a state, which lasts until it is reported as over and is told again meanwhile, and not a single event.
     pub const fn lasts(self) -> bool {
         matches!(
             self,
-            Self::DestinationHeld | Self::BreakerOpen | Self::Storage | Self::Certificate | Self::AttributionDropped
+            Self::DestinationHeld
+                | Self::BreakerOpen
+                | Self::DestinationBehind
+                | Self::Storage
+                | Self::Certificate
+                | Self::AttributionDropped
         )
     }
 }
@@ -90,6 +104,20 @@ pub struct Trouble {
     pub lead_id: Option<String>,
     /// How many times it happened; usually 1.
     pub count: u64,
+}
+
+impl Trouble {
+    /// Without e-mail addresses and phone numbers: a shop may use either as its order number or user id.
+    #[must_use]
+    pub fn without_people(self) -> Self {
+        let id = |id: Option<String>| id.filter(|id| personal::find_in_id(id).is_none());
+        Self {
+            message: personal::mask(&self.message),
+            transaction_id: id(self.transaction_id),
+            lead_id: id(self.lead_id),
+            ..self
+        }
+    }
 }
 
 /// Trouble that is over.
@@ -196,6 +224,28 @@ mod tests {
                 "requires_manual_review": true,
             })
         );
+    }
+
+    #[test]
+    fn nobody_is_named_by_an_id() {
+        let of = |id: &str| {
+            let trouble = Trouble {
+                subject: "crm".to_owned(),
+                class: AlertClass::DeliveryFailed,
+                message: format!("order {id} is refused"),
+                transaction_id: Some(id.to_owned()),
+                lead_id: Some(id.to_owned()),
+                count: 1,
+            };
+            trouble.without_people()
+        };
+        for id in ["jane@example.com", "order-jane%40example.com", "+493012345678"] {
+            let told = of(id);
+            assert_eq!((told.transaction_id, told.lead_id), (None, None), "{id}");
+            assert!(!told.message.contains("jane") && !told.message.contains("1234"), "{}", told.message);
+        }
+        let told = of("in_1");
+        assert_eq!((told.transaction_id.as_deref(), told.message.as_str()), (Some("in_1"), "order in_1 is refused"));
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl BooksKeeper {
         let mut rejected_at = self.clock.now();
         let mut failed_at = self.clock.now();
         let mut failed = BTreeMap::new();
+        self.tell_of_full_queues();
         let mut refused_until = self.rejected.list(&RejectedFilter::default()).first().map_or(0, |row| row.id);
         while !self.stopping.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(100));
@@ -106,6 +107,26 @@ impl BooksKeeper {
             });
         }
         rows.first().map_or(until, |row| row.id.max(until))
+    }
+
+    /// Tells again of what was failed when the program stopped, whether it was told before or the program ended too soon.
+    fn tell_of_full_queues(&self) {
+        let Ok(totals) = self.reader.snapshot().and_then(|snapshot| snapshot.totals()) else { return };
+        let Some(failed) = STATE_NAMES.iter().position(|name| *name == "failed") else { return };
+        for (destination, counts) in totals.destinations.iter().filter(|(_, counts)| counts[failed] > 0) {
+            let (name, count) = (self.news.name(*destination), counts[failed]);
+            let (deliveries, wait) = if count == 1 { ("delivery", "waits") } else { ("deliveries", "wait") };
+            self.alerts.report(&Trouble {
+                message: format!(
+                    "{count} failed {deliveries} to {name} {wait} for a person; see `tallyhook failed list --destination {name}`"
+                ),
+                subject: name,
+                class: AlertClass::DeliveryFailed,
+                transaction_id: None,
+                lead_id: None,
+                count,
+            });
+        }
     }
 
     /// Says when a failed queue that had something in it is empty again, also where that came and went between two looks.

@@ -8,8 +8,18 @@ use super::space::Space;
 use crate::delivery::engine::Pulse;
 use crate::http::health::{Check, Condition, HealthReport, HealthView};
 use crate::http::tls::Certificate;
+use crate::model::time::Timestamp;
 use crate::platform::clock::SharedClock;
 use crate::store::{StoreReader, Unavailable, Writer};
+
+/// What waits for one destination.
+#[derive(Clone, Default)]
+struct Waiting {
+    pending: u64,
+    failed: u64,
+    /// The first place in its queue.
+    since: Option<Timestamp>,
+}
 
 /// What the health pages ask.
 pub(super) struct Health {
@@ -23,10 +33,15 @@ pub(super) struct Health {
 
 impl Health {
     /// How many deliveries to each destination are pending and failed, from the running counts.
-    fn waiting(&self) -> BTreeMap<String, (u64, u64)> {
-        let totals = self.reader.snapshot().and_then(|snapshot| snapshot.totals()).unwrap_or_default();
-        let named = totals.destinations.iter().map(|(id, counts)| (self.news.name(*id), (counts[0], counts[3])));
-        named.collect()
+    fn waiting(&self) -> BTreeMap<String, Waiting> {
+        let Ok(snapshot) = self.reader.snapshot() else { return BTreeMap::new() };
+        let totals = snapshot.totals().unwrap_or_default();
+        let of = |counts: &[u64], id| Waiting {
+            pending: counts[0],
+            failed: counts[3],
+            since: snapshot.waits_since(id).ok().flatten(),
+        };
+        totals.destinations.iter().map(|(id, counts)| (self.news.name(*id), of(counts, *id))).collect()
     }
 
     /// Webhooks still arrive while a certificate is only about to expire.
@@ -42,7 +57,8 @@ impl Health {
         Check { condition, detail: Some(problem) }
     }
 
-    fn of_destination(pulse: &Pulse, (pending, failed): (u64, u64)) -> Check {
+    fn of_destination(pulse: &Pulse, waiting: &Waiting, now: Timestamp) -> Check {
+        let (pending, failed) = (waiting.pending, waiting.failed);
         let standing = &pulse.standing;
         let (condition, detail) = if let Some(held) = &standing.held {
             (Condition::Unhealthy, Some(format!("held since {}: {}", held.since, held.explanation)))
@@ -50,6 +66,8 @@ impl Health {
             (Condition::Unhealthy, Some(format!("fails again and again since {}", open.since)))
         } else if standing.paused {
             (Condition::Degraded, Some("paused; deliveries are kept".to_owned()))
+        } else if let Some(why) = standing.behind(waiting.since, now).filter(|_| pending > 0) {
+            (Condition::Degraded, Some(why))
         } else if pulse.failing && pending > 0 {
             (Condition::Degraded, Some("the last attempt failed; it is tried again".to_owned()))
         } else if failed > 0 {
@@ -77,9 +95,13 @@ impl HealthView for Health {
         };
         let pulses = self.news.engine().map(|engine| engine.pulses()).unwrap_or_default();
         let waiting = self.waiting();
-        let of = |name: &str| waiting.get(name).copied().unwrap_or_default();
-        let external_apis: Vec<(String, Check)> =
-            pulses.iter().map(|pulse| (pulse.name.clone(), Self::of_destination(pulse, of(&pulse.name)))).collect();
+        let of = |name: &str| waiting.get(name).cloned().unwrap_or_default();
+        let now = self.clock.now();
+        let check = |pulse: &Pulse| (pulse.name.clone(), Self::of_destination(pulse, &of(&pulse.name), now));
+        let mut external_apis: Vec<(String, Check)> = pulses.iter().map(check).collect();
+        if let Some(lost) = self.news.alerts.trouble() {
+            external_apis.push(("alerts".to_owned(), Check { condition: Condition::Degraded, detail: Some(lost) }));
+        }
         let core = webhook_endpoint.condition.max(database_connection.condition);
         // A destination that is down costs no event: it makes the whole worse, never unusable.
         let outside = external_apis

@@ -515,6 +515,10 @@ impl Live for LiveParts {
         super::health::ready(&self.space, &self.writer, self.certificate.as_deref())
     }
 
+    fn lost_alerts(&self) -> Option<String> {
+        self.news.alerts.trouble()
+    }
+
     fn certificate(&self) -> Option<CertificateStanding> {
         self.certificate.as_ref().map(|certificate| certificate.standing())
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::lane::Lane;
+use super::standing;
 use crate::destinations::Style;
 use crate::ledger::books::{Books, BooksError};
 use crate::ledger::workspace::{Due, Target};
@@ -27,11 +28,14 @@ struct Round<'a> {
     begun_at: Option<Timestamp>,
     /// The last place looked at, while it is under way.
     at: Option<Due>,
+    /// Whether the destination was behind at the last look. One that has just begun to take again gets a minute.
+    was_behind: bool,
 }
 
 /// Looks through the queues until stopped and unparked; counts its turns.
 pub(super) fn run(lanes: &[Arc<Lane>], stopping: &AtomicBool, turns: &AtomicU64) {
-    let mut rounds: Vec<Round<'_>> = lanes.iter().map(|lane| Round { lane, begun_at: None, at: None }).collect();
+    let mut rounds: Vec<Round<'_>> =
+        lanes.iter().map(|lane| Round { lane, begun_at: None, at: None, was_behind: false }).collect();
     while !stopping.load(Ordering::SeqCst) {
         turns.fetch_add(1, Ordering::Relaxed);
         let mut nap = EVERY;
@@ -61,6 +65,7 @@ impl Round<'_> {
             }
             None => {
                 self.begun_at = Some(now);
+                self.look_whether_behind(now)?;
                 Due { destination: rules.id, at: Timestamp::from_millis(i64::MIN), target: 0 }
             }
         };
@@ -82,6 +87,22 @@ impl Round<'_> {
         drop(snapshot);
         self.end(&over);
         self.at = slice.last().copied().filter(|_| slice.len() == SLICE);
+        Ok(())
+    }
+
+    /// Tells people of a destination that neither takes nor refuses anything for long, and when that is over.
+    fn look_whether_behind(&mut self, now: Timestamp) -> Result<(), BooksError> {
+        let waits_since = self.lane.surroundings.reader.snapshot()?.waits_since(self.lane.rules().id)?;
+        let behind = self.lane.standing().behind(waits_since, now).filter(|_| waits_since.is_some());
+        let was_behind = std::mem::replace(&mut self.was_behind, behind.is_some());
+        match behind {
+            Some(why) if !was_behind => {
+                tracing::warn!(destination = %self.lane.rules().name, %why, "destination behind")
+            }
+            Some(why) => standing::report_behind(self.lane, &why),
+            None if was_behind => standing::report_caught_up(self.lane),
+            None => {}
+        }
         Ok(())
     }
 

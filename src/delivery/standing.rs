@@ -80,6 +80,16 @@ pub(super) fn report_what_ended(lane: &Lane, before: &Standing, now: &Standing) 
     }
 }
 
+/// Tells that a destination neither takes nor refuses anything for long.
+pub(super) fn report_behind(lane: &Lane, why: &str) {
+    report(lane, AlertClass::DestinationBehind, format!("{} {why}", lane.rules().name));
+}
+
+/// Tells that it does so again.
+pub(super) fn report_caught_up(lane: &Lane) {
+    recovered(lane, AlertClass::DestinationBehind);
+}
+
 fn report(lane: &Lane, class: AlertClass, message: String) {
     let subject = lane.rules().name.clone();
     let trouble = Trouble { subject, class, message, transaction_id: None, lead_id: None, count: 1 };

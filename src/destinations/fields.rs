@@ -23,7 +23,7 @@ pub struct Subject<'a> {
     pub contact: Option<&'a Contact>,
     /// The id by which the destination knows the person, where it has one.
     pub external_id: Option<&'a str>,
-    /// The currency of `total_spent`; none takes the person's first.
+    /// The currency of `total_spent`; none takes that of the person's earliest sale.
     pub currency: Option<Currency>,
 }
 
@@ -288,18 +288,22 @@ pub fn campaign(contact: &Contact) -> &Attribution {
     if last.utm_source.is_some() || last.utm_campaign.is_some() { last } else { &contact.first_attribution }
 }
 
-/// What was spent in the wanted currency, else the person's first; none of somebody who never bought. The books drop sums of zero,
+/// What was spent in the wanted currency, else that of the person's earliest sale; none of somebody who never bought. The books drop sums of zero,
 /// yet a customer who got everything back has spent zero, not an unknown amount.
 pub fn total(contact: &Contact, currency: Option<Currency>) -> Option<Money> {
-    let known = currencies(contact);
-    let first = known.first().copied()?;
-    Some(contact.totals.of(currency.unwrap_or(first)))
+    main_currency(contact, None).map(|first| contact.totals.of(currency.unwrap_or(first)))
+}
+
+/// The currency of `total_spent`: the wanted one, else that of the person's earliest sale.
+pub fn main_currency(contact: &Contact, wanted: Option<Currency>) -> Option<Currency> {
+    wanted.or(contact.first_currency).or_else(|| currencies(contact).first().copied())
 }
 
 /// Every currency that the person ever paid in, in order.
 pub fn currencies(contact: &Contact) -> BTreeSet<Currency> {
     let mut known: BTreeSet<Currency> = contact.totals.iter().map(|sum| sum.currency).collect();
     known.extend(contact.last_sale.iter().map(|sale| sale.amount.0.currency));
+    known.extend(contact.first_currency);
     known
 }
 

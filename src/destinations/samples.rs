@@ -102,6 +102,7 @@ pub fn delivery(frozen: Option<Frozen>) -> Delivery {
         generation: 0,
         schedule: Schedule::default(),
         last_status: None,
+        may_have_arrived: false,
         deadline: None,
         frozen,
     }

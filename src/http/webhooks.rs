@@ -386,7 +386,7 @@ impl Outcome {
                     source,
                     status,
                     http,
-                    event = event_id.as_str(),
+                    event = loggable(event_id),
                     r#type = event_type,
                     took_us,
                     "webhook"
@@ -395,7 +395,7 @@ impl Outcome {
             Self::ReceivedAll(received) => {
                 for (event_id, receipt) in received {
                     let status = name_of(*receipt);
-                    tracing::info!(source, status, http, event = event_id.as_str(), took_us, "webhook");
+                    tracing::info!(source, status, http, event = loggable(event_id), took_us, "webhook");
                 }
             }
             Self::Refused(refusal) => {
@@ -470,6 +470,11 @@ impl Headers for HeaderFields<'_> {
     fn values(&self, name: &str) -> Vec<&[u8]> {
         self.0.get_all(name).iter().map(HeaderValue::as_bytes).collect()
     }
+}
+
+/// An event's id as logs show it: some senders' ids are addresses or phone numbers.
+fn loggable(event_id: &str) -> &str {
+    if event_id.contains('@') || event_id.starts_with('+') { "(personal)" } else { event_id }
 }
 
 #[cfg(test)]

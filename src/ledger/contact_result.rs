@@ -2,7 +2,7 @@
 
 use super::books::BooksResult;
 use super::release;
-use super::result::{Report, delivered, fail, find, set_state, use_attempt};
+use super::result::{Report, delivered, fail, find, note_arrival, set_state, use_attempt};
 use super::rules::Rules;
 use super::verdict::{Again, Verdict, judge};
 use super::workspace::{Notice, Workspace};
@@ -76,6 +76,7 @@ pub(super) fn report_on_contact(
         for (id, _) in &report.told {
             if let Some(delivery) = find(workspace.business_event_mut(*id)?, report.destination) {
                 delivery.last_status = report.status().or(delivery.last_status);
+                note_arrival(delivery, report);
             }
         }
         return Ok(());
@@ -151,6 +152,7 @@ fn conclude(
     for (id, generation) in &report.told {
         let Some(delivery) = find(workspace.business_event_mut(*id)?, report.destination) else { continue };
         delivery.last_status = report.status().or(delivery.last_status);
+        note_arrival(delivery, report);
         let current = delivery.generation == *generation && delivery.state == State::Pending;
         match verdict {
             Verdict::Delivered => {

@@ -17,6 +17,7 @@ use crate::model::group::{ContributedSubscription, Contribution, Group};
 use crate::model::id::ContactId;
 use crate::model::identity::{Email, IdentityKind};
 use crate::model::lead::Lead;
+use crate::model::money::Currency;
 use crate::model::statement::{Person, Tags};
 use crate::model::time::Timestamp;
 
@@ -279,7 +280,7 @@ pub fn contribute(
         && was != is
         && (record.last_sale == was || record.customer_since == was.as_ref().map(|sale| sale.at));
     if let Some(is) = is {
-        record.customer_since = Some(record.customer_since.map_or(is.at, |since| since.min(is.at)));
+        record.may_have_begun(is.at, Some(is.amount.0.currency));
         if record.last_sale.as_ref().is_none_or(|last| *last <= is) {
             record.payment_method_type = paid_by(now);
             record.last_sale = Some(is);
@@ -312,7 +313,7 @@ fn recount_edges(workspace: &mut Workspace<'_>, contact: ContactId) -> BooksResu
     for group in &by_time {
         let group = workspace.exact_group(*group)?;
         edges.add(group);
-        if edges.first.is_some_and(|first| money_time(group).is_some_and(|at| at.before(WINDOW) > first)) {
+        if edges.first.is_some_and(|(first, _)| money_time(group).is_some_and(|at| at.before(WINDOW) > first)) {
             break;
         }
     }
@@ -324,7 +325,7 @@ fn recount_edges(workspace: &mut Workspace<'_>, contact: ContactId) -> BooksResu
         }
     }
     let record = workspace.contact_mut(contact)?;
-    record.customer_since = edges.first;
+    (record.customer_since, record.first_currency) = edges.first.unzip();
     (record.last_sale, record.payment_method_type) =
         edges.last.map_or((None, None), |(sale, paid_by)| (Some(sale), paid_by));
     Ok(())
@@ -333,7 +334,8 @@ fn recount_edges(workspace: &mut Workspace<'_>, contact: ContactId) -> BooksResu
 /// The first and the last of some sales.
 #[derive(Default)]
 struct Edges {
-    first: Option<Timestamp>,
+    /// With its currency.
+    first: Option<(Timestamp, Currency)>,
     /// With how it was paid.
     last: Option<(LastSale, Option<String>)>,
 }
@@ -341,7 +343,8 @@ struct Edges {
 impl Edges {
     fn add(&mut self, group: &Group) {
         let Some(sale) = as_last(&group.contribution) else { return };
-        self.first = Some(self.first.map_or(sale.at, |first| first.min(sale.at)));
+        let begun = (sale.at, sale.amount.0.currency);
+        self.first = Some(self.first.map_or(begun, |first| first.min(begun)));
         if self.last.as_ref().is_none_or(|(last, _)| *last < sale) {
             self.last = Some((sale, paid_by(&group.contribution)));
         }

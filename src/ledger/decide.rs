@@ -1,11 +1,12 @@
 //! What a person decides about deliveries that failed.
 
 use super::books::{BooksError, BooksResult};
+use super::likeness;
 use super::release;
 use super::rules::Rules;
 use super::workspace::Workspace;
 use crate::destinations::{Admission, Style};
-use crate::model::business_event::BusinessEvent;
+use crate::model::business_event::{BusinessEvent, Subject};
 use crate::model::delivery::{Rule, Schedule, State};
 use crate::model::id::DeliveryId;
 
@@ -27,6 +28,19 @@ pub fn plan_retry(workspace: &mut Workspace<'_>, rules: &Rules, id: DeliveryId) 
         Admission::Suppress(rule) if rule != Rule::NoContact => Some(rule),
         _ => None,
     };
+    let event = workspace.business_event(id.event)?.clone();
+    let group = match event.group {
+        Some(group) => {
+            let group = workspace.live_group(group)?;
+            Some(workspace.exact_group(group)?)
+        }
+        None => None,
+    };
+    if release::is_undone(&event, group) && !is_told_by_it_alone(workspace, &event, id)? {
+        return Err(BooksError::Refused(format!(
+            "{id} must not be sent: another event tells of the same now, or it was taken back since; discard it"
+        )));
+    }
     let event = workspace.business_event_mut(id.event)?;
     let (contact, mode) = (event.contact, event.scope.mode);
     let Some(delivery) = event.deliveries.iter_mut().find(|delivery| delivery.destination == id.destination) else {
@@ -71,6 +85,16 @@ pub fn plan_retry(workspace: &mut Workspace<'_>, rules: &Rules, id: DeliveryId) 
         }
     }
     Ok(())
+}
+
+/// Whether a destination is to know of a sale by a business event that was withdrawn, and by no other: the one that tells of it now
+/// was held back there, as this one may have arrived.
+fn is_told_by_it_alone(workspace: &mut Workspace<'_>, event: &BusinessEvent, id: DeliveryId) -> BooksResult<bool> {
+    let Some(group) = event.group.filter(|_| event.subject == Subject::Sale) else { return Ok(false) };
+    let Some((_, teller)) = likeness::rival_sale(workspace, group, event.id)? else { return Ok(false) };
+    let deliveries = &workspace.business_event(teller)?.deliveries;
+    let there = deliveries.iter().find(|delivery| delivery.destination == id.destination);
+    Ok(there.is_some_and(|there| matches!(there.state, State::Suppressed { rule: Rule::Withdrawn, .. })))
 }
 
 /// Plans that a failed delivery need not be sent.

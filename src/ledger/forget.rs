@@ -183,6 +183,7 @@ fn without_name(contact: Contact) -> Contact {
         refunds: contact.refunds,
         disputes_lost: contact.disputes_lost,
         customer_since: contact.customer_since,
+        first_currency: contact.first_currency,
         last_sale: contact.last_sale,
         subscriptions: contact.subscriptions,
         lead_since: contact.lead_since,

@@ -14,7 +14,7 @@ use super::release::{tell_again, was_told, withdraw};
 use super::workspace::{Notice, Workspace};
 use crate::destinations::Style;
 use crate::model::business_event::{BusinessEvent, Mark, Subject};
-use crate::model::delivery::Delivery;
+use crate::model::delivery::{Delivery, State};
 use crate::model::group::{Contribution, Group};
 use crate::model::id::{BusinessEventId, DestinationId, GroupId};
 use crate::model::statement::Statement;
@@ -127,8 +127,8 @@ fn agree_on_contact(
     }
 }
 
-/// Of two business events of one fact, the one that goes on: one that an event destination has been told, else one that is
-/// already in a queue. The other is withdrawn; what was told of it is reported or told anew.
+/// Of two business events of one fact, the one that goes on: one that an event destination has been told, else one that none has
+/// refused, else one that is already in a queue. The other is withdrawn; what was told of it is reported or told anew.
 fn keep_one(
     workspace: &mut Workspace<'_>,
     occasion: &Occasion<'_>,
@@ -137,7 +137,9 @@ fn keep_one(
 ) -> BooksResult<BusinessEventId> {
     let rank = |event: &BusinessEvent| {
         let told = |delivery: &Delivery| delivery.frozen.is_some() && was_told(delivery);
-        (event.deliveries.iter().any(told), !event.facts.marks.contains(&Mark::Absorbed), event.frozen)
+        let refused = |delivery: &Delivery| delivery.frozen.is_some() && matches!(delivery.state, State::Failed { .. });
+        let is_absorbed = event.facts.marks.contains(&Mark::Absorbed);
+        (event.deliveries.iter().any(told), !is_absorbed, !event.deliveries.iter().any(refused), event.frozen)
     };
     let second_leads = rank(workspace.business_event(second)?) > rank(workspace.business_event(first)?);
     let (stays, goes) = if second_leads { (second, first) } else { (first, second) };

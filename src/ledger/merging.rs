@@ -57,7 +57,9 @@ pub(super) fn merge_contacts(
     contact.refunds = contact.refunds.saturating_add(gone.refunds);
     contact.disputes_lost = contact.disputes_lost.saturating_add(gone.disputes_lost);
     contacts::add_subscriptions(&mut contact.subscriptions, &gone.subscriptions);
-    contact.customer_since = [contact.customer_since, gone.customer_since].into_iter().flatten().min();
+    if let Some(since) = gone.customer_since {
+        contact.may_have_begun(since, gone.first_currency);
+    }
     if gone.last_sale > contact.last_sale {
         contact.last_sale = gone.last_sale;
         contact.payment_method_type = gone.payment_method_type;

@@ -114,6 +114,7 @@ fn begin(
         generation: 0,
         schedule: Schedule { due_at: wait.end(now), settling: true, ..Schedule::default() },
         last_status: None,
+        may_have_arrived: false,
         deadline,
         frozen: None,
     };
@@ -186,12 +187,13 @@ pub(super) fn tell_only_once(
         twice = twice.or(Some(of_other.destination));
         let event = workspace.business_event_mut(stays)?;
         match event.deliveries.iter_mut().find(|delivery| delivery.destination == of_other.destination) {
-            Some(delivery) if delivery.state == State::Pending && !was_told(delivery) => {
+            Some(delivery) if is_open(delivery) && !was_told(delivery) => {
                 withdraw_delivery(delivery, now);
             }
             Some(_) => {}
             None => {
-                let mut delivery = Delivery { frozen: None, generation: 0, last_status: None, ..of_other };
+                let mut delivery =
+                    Delivery { frozen: None, generation: 0, last_status: None, may_have_arrived: false, ..of_other };
                 delivery.schedule = Schedule { due_at: now, ..Schedule::default() };
                 withdraw_delivery(&mut delivery, now);
                 event.deliveries.push(delivery);
@@ -199,6 +201,11 @@ pub(super) fn tell_only_once(
         }
     }
     Ok(twice)
+}
+
+/// Whether it is still sent, or would be if a person asked for it.
+const fn is_open(delivery: &Delivery) -> bool {
+    matches!(delivery.state, State::Pending | State::Failed { .. })
 }
 
 /// Notes when the next of a group's waiting deliveries is let go.

@@ -9,6 +9,7 @@ use crate::model::attribution::{Attribution, Consent};
 use crate::model::business_event::{BusinessEvent, EventFacts, EventKind, Mark, Subject};
 use crate::model::contact::Contact;
 use crate::model::delivery::{Delivery, Frozen, Rule, Schedule, State};
+use crate::model::group::Group;
 use crate::model::id::{BusinessEventId, ContactId, DestinationId, Mode, Scope, WebhookId};
 use crate::model::identity::IdentityKind;
 use crate::model::time::Timestamp;
@@ -274,21 +275,22 @@ pub fn wake_for_person(workspace: &mut Workspace<'_>, rules: &Rules, contact: Co
     Ok(())
 }
 
-/// Takes back what has not been sent of a business event. What was sent stays as it was.
+/// Takes back what has not been sent of a business event, and what was refused: nobody should ask for it again. What was sent
+/// stays as it was, and what may have been sent stays for a person to look at.
 ///
 /// # Errors
 /// When the books can't be read.
 pub fn withdraw(workspace: &mut Workspace<'_>, id: BusinessEventId) -> BooksResult<()> {
     let now = workspace.now;
     let event = workspace.business_event(id)?;
-    if event.deliveries.iter().all(|delivery| delivery.state != State::Pending) {
+    if !event.deliveries.iter().any(can_be_taken_back) {
         return Ok(());
     }
     let event = workspace.business_event_mut(id)?;
     let contact = event.contact;
     let mut queued = Vec::new();
-    for delivery in event.deliveries.iter_mut().filter(|delivery| delivery.state == State::Pending) {
-        if !delivery.schedule.settling && delivery.frozen.is_none() {
+    for delivery in event.deliveries.iter_mut().filter(|delivery| can_be_taken_back(delivery)) {
+        if delivery.state == State::Pending && !delivery.schedule.settling && delivery.frozen.is_none() {
             queued.push(delivery.destination);
         }
         withdraw_delivery(delivery, now);
@@ -302,16 +304,46 @@ pub fn withdraw(workspace: &mut Workspace<'_>, id: BusinessEventId) -> BooksResu
     Ok(())
 }
 
+const fn can_be_taken_back(delivery: &Delivery) -> bool {
+    match &delivery.state {
+        State::Pending => true,
+        State::Failed { .. } => !delivery.may_have_arrived,
+        _ => false,
+    }
+}
+
+/// Whether the books tell of a business event's fact by another event, or no longer. `group` is that of the event.
+pub fn is_withdrawn(event: &BusinessEvent, group: Option<&Group>) -> bool {
+    if event.group.is_none() {
+        return false;
+    }
+    let is_listed = group.is_some_and(|group| group.events.iter().any(|(_, id)| *id == event.id));
+    let told_elsewhere = |mark: &Mark| matches!(mark, Mark::Absorbed | Mark::ToldTwice);
+    !is_listed || event.facts.marks.iter().any(told_elsewhere)
+}
+
+/// Whether a business event must not be sent any more to anybody who has not been told: it was withdrawn, or the money that it
+/// took back was given back since.
+pub fn is_undone(event: &BusinessEvent, group: Option<&Group>) -> bool {
+    let reversal = match &event.subject {
+        Subject::Refund(id) => Some(Subject::RefundCameBack(id.clone())),
+        Subject::DisputeLost(id) => Some(Subject::DisputeReversed(id.clone())),
+        _ => None,
+    };
+    let is_reversed = |reversal| group.is_some_and(|group| group.events.iter().any(|(known, _)| *known == reversal));
+    is_withdrawn(event, group) || reversal.is_some_and(is_reversed)
+}
+
 /// Takes back one delivery.
 pub(super) fn withdraw_delivery(delivery: &mut Delivery, now: Timestamp) {
     delivery.schedule.settling = false;
     delivery.state = State::Suppressed { rule: Rule::Withdrawn, at: now };
 }
 
-/// Whether a destination has been told, or may have been.
+/// Whether a destination has been told, or may have been. One that said no has not.
 pub(super) fn was_told(delivery: &Delivery) -> bool {
     matches!(delivery.state, State::Delivered { .. })
-        || delivery.schedule.attempts > 0
+        || delivery.may_have_arrived
         || delivery.schedule.started_at.is_some()
 }
 
@@ -352,6 +384,7 @@ pub fn tell_again(
         generation: 0,
         schedule: Schedule { due_at: now, settling: true, ..Schedule::default() },
         last_status: None,
+        may_have_arrived: false,
         deadline: None,
         frozen: None,
     };

@@ -83,10 +83,12 @@ fn report_on_event(
         return delivered(workspace, report, id, generation);
     }
     if delivery.generation != generation {
+        note_arrival(delivery, report);
         return Ok(());
     }
     if delivery.state != State::Pending {
-        let arrived = matches!(report.finished.outcome, Outcome::Ambiguous { .. }) || delivery.schedule.attempts > 0;
+        let arrived = matches!(report.finished.outcome, Outcome::Ambiguous { .. }) || delivery.may_have_arrived;
+        delivery.may_have_arrived = arrived;
         let withdrawn = matches!(delivery.state, State::Suppressed { rule: Rule::Withdrawn, .. });
         if withdrawn && !arrived && delivery.frozen.is_some() {
             delivery.schedule.started_at = None;
@@ -94,6 +96,7 @@ fn report_on_event(
         }
         return Ok(());
     }
+    note_arrival(delivery, report);
     delivery.schedule.started_at = None;
     match verdict {
         Verdict::Again { explanation, wish } => {
@@ -116,6 +119,15 @@ fn report_on_event(
         Verdict::Delivered | Verdict::Unchanged => {}
     }
     Ok(())
+}
+
+/// Remembers that an attempt may have arrived. A destination that says no, or to wait, has not taken it.
+pub(super) fn note_arrival(delivery: &mut Delivery, report: &Report) {
+    delivery.may_have_arrived |= match report.finished.outcome {
+        Outcome::Ambiguous { .. } => true,
+        Outcome::Retry { .. } => report.attempt.is_some(),
+        _ => false,
+    };
 }
 
 pub(super) fn use_attempt(delivery: &mut Delivery, report: &Report) {

@@ -3,7 +3,7 @@
 use super::attribution::{Attribution, Consent, ConsentSources};
 use super::id::{ContactId, Mode};
 use super::identity::Identity;
-use super::money::{Money, Sums};
+use super::money::{Currency, Money, Sums};
 use super::statement::Person;
 use super::subscription::SubscriptionStatus;
 use super::time::Timestamp;
@@ -64,6 +64,8 @@ pub struct Contact {
     pub disputes_lost: u32,
     /// The earliest sale, by the provider's time. See also [`Contact::became_customer_at`].
     pub customer_since: Option<Timestamp>,
+    /// The currency of that sale; of several at once the first by its code.
+    pub first_currency: Option<Currency>,
     /// The latest sale or renewal.
     pub last_sale: Option<LastSale>,
     /// What the person is subscribed to.
@@ -204,6 +206,7 @@ impl Contact {
             refunds: 0,
             disputes_lost: 0,
             customer_since: None,
+            first_currency: None,
             last_sale: None,
             subscriptions: Subscriptions::default(),
             lead_since: None,
@@ -231,6 +234,18 @@ impl Contact {
         let end = self.subscriptions.last_ended_at?;
         let bought_since = self.last_sale.as_ref().is_some_and(|sale| sale.at > end);
         (self.subscriptions.running == 0 && !bought_since).then_some(end)
+    }
+
+    /// Takes in a sale that may be the earliest.
+    pub fn may_have_begun(&mut self, at: Timestamp, currency: Option<Currency>) {
+        let sooner = match (self.customer_since, self.first_currency) {
+            (Some(since), known) if since == at => known.is_none_or(|known| currency.is_some_and(|new| new < known)),
+            (Some(since), _) => at < since,
+            (None, _) => true,
+        };
+        if sooner {
+            (self.customer_since, self.first_currency) = (Some(at), currency);
+        }
     }
 
     /// The first value of an identity kind.

@@ -19,6 +19,8 @@ pub struct Delivery {
     pub schedule: Schedule,
     /// The last HTTP status that came back.
     pub last_status: Option<u16>,
+    /// Whether an attempt of any generation may have arrived: it was not answered, or not with a refusal.
+    pub may_have_arrived: bool,
     /// After this moment it is not sent any more.
     pub deadline: Option<Timestamp>,
     /// What every attempt is rendered from, fixed when it first becomes due.
@@ -404,6 +406,26 @@ pub struct Standing {
     pub breaker: super::breaker::Breaker,
 }
 
+/// How long a destination may neither take nor refuse anything before people are told.
+const LONG: Duration = Duration::from_secs(3600);
+
+impl Standing {
+    /// That it neither takes nor refuses what is due, as the end of a sentence; none while all is well, or where it is paused, held or
+    /// out of reach, which is told in words of its own. `waits_since` is the first place in its queue.
+    pub fn behind(&self, waits_since: Option<Timestamp>, now: Timestamp) -> Option<String> {
+        if self.paused || self.held.is_some() || self.breaker.open().is_some() {
+            return None;
+        }
+        if let Some(until) = self.not_before.filter(|until| *until > now.after(LONG)) {
+            return Some(format!("asked to be left alone until {until}, and nothing is sent to it before"));
+        }
+        let since = waits_since.filter(|since| now.since(*since) >= LONG && *since <= now)?;
+        let too_fast = self.not_before.is_some_and(|until| until > now);
+        let why = if too_fast { "it keeps answering that it is asked too often" } else { "it takes them too slowly" };
+        Some(format!("is behind: deliveries that are due wait since {since}, {why}"))
+    }
+}
+
 /// Why a destination is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -415,4 +437,24 @@ pub struct Held {
     pub probe_at: Timestamp,
     /// How often that was done.
     pub probes: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_that_stands_still_without_a_word_is_behind_after_an_hour() {
+        let at = |minutes: i64| Timestamp::from_unix_seconds(1_700_000_000 + 60 * minutes);
+        let asked_for = |minutes| Standing { not_before: Some(at(minutes)), ..Standing::default() };
+        let idle = Standing::default();
+        assert_eq!((idle.behind(None, at(90)), idle.behind(Some(at(31)), at(90))), (None, None));
+        assert!(idle.behind(Some(at(30)), at(90)).is_some());
+        assert_eq!(idle.behind(Some(at(200)), at(90)), None, "what is not due yet does not wait for it");
+        assert!(asked_for(91).behind(Some(at(0)), at(90)).unwrap().contains("too often"));
+        assert_eq!(asked_for(30).behind(Some(at(0)), at(0)), None);
+        assert!(asked_for(1440).behind(Some(at(1440)), at(0)).unwrap().contains("left alone until"));
+        let paused = Standing { paused: true, ..asked_for(1440) };
+        assert_eq!(paused.behind(Some(at(0)), at(90)), None, "it has words of its own");
+    }
 }

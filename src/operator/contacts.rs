@@ -45,8 +45,8 @@ pub(super) fn show(desk: &Desk, text: &str) -> Result<OperatorRows, OperatorErro
 /// The contacts that a person may mean: by our own number, or by what people are recognised by, in either mode.
 pub(super) fn find(reading: &Reading<'_>, text: &str) -> Result<Vec<Contact>, OperatorError> {
     let mut ids: Vec<ContactId> = Vec::new();
-    if let Some(number) = text.strip_prefix('c').and_then(|digits| digits.parse().ok()) {
-        ids.extend(reading.survivor(Some(ContactId(number)))?);
+    if let Some(number) = own_number(text) {
+        ids.extend(reading.survivor(Some(number))?);
     }
     let mut is_shared = false;
     for identity in identities(text) {
@@ -77,8 +77,22 @@ pub(super) fn find(reading: &Reading<'_>, text: &str) -> Result<Vec<Contact>, Op
     }))
 }
 
+/// Our own number for a contact, `c12`. It means nobody who happens to have such an id elsewhere; `lead:c12` and `user:c12` do.
+fn own_number(text: &str) -> Option<ContactId> {
+    let digits = text.strip_prefix('c').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    digits.parse().ok().map(ContactId)
+}
+
 /// What a text may mean, live people before test people.
 pub(super) fn identities(text: &str) -> Vec<Identity> {
+    if own_number(text).is_some() {
+        return Vec::new();
+    }
+    let prefixed = [("lead:", IdentityKind::Lead), ("user:", IdentityKind::User)];
+    if let Some((kind, value)) = prefixed.iter().find_map(|(prefix, kind)| Some((*kind, text.strip_prefix(prefix)?))) {
+        let of = |mode| Identity { mode, kind, value: value.to_owned() };
+        return vec![of(Mode::Live), of(Mode::Test)];
+    }
     let mut values = Vec::new();
     if let Some(email) = Email::parse(text) {
         values.push((IdentityKind::Email, email.as_str().to_owned()));
@@ -164,7 +178,10 @@ fn answer(said: Option<bool>, at: Timestamp, by: ConsentSource) -> Value {
 
 /// The contact that a lead alone made, which holds no identity to be found by: by the lead id, or by the address in the form.
 fn of_lead(reading: &Reading<'_>, text: &str) -> Result<Option<ContactId>, OperatorError> {
-    let books = reading.snapshot;
+    if own_number(text).is_some() {
+        return Ok(None);
+    }
+    let (books, text) = (reading.snapshot, text.strip_prefix("lead:").unwrap_or(text));
     let mut lead = books.lead(text).map_err(unread)?;
     if lead.is_none()
         && let Some(email) = Email::parse(text)

@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 
 use super::contacts::find;
 use super::desk::{Desk, broken, unread, unwritten};
+use super::filter::wrong;
 use super::person::{Belongings, erased, gather};
 use super::reading::Reading;
 use crate::http::admin::{OperatorError, OperatorRows};
 use crate::ledger::books::Books;
 use crate::ledger::forget::Forget;
 use crate::model::delivery::State;
+use crate::model::id::Mode;
 use crate::store::{Command, Erase, InstallKey, Reply};
 
 /// Rows that one command erases.
@@ -25,6 +27,7 @@ const MOST_OVERWRITTEN: u64 = 256 * 1024 * 1024;
 pub(super) fn forget(desk: &Desk, text: &str, dry_run: bool) -> Result<OperatorRows, OperatorError> {
     let text = text.trim();
     let (mut people, again) = whom(desk, text)?;
+    one_of_each_mode(&people)?;
     let mut rows: Vec<Value> = Vec::new();
     for person in &people {
         rows.push(told(desk, person, again)?);
@@ -47,6 +50,22 @@ pub(super) fn forget(desk: &Desk, text: &str, dry_run: bool) -> Result<OperatorR
         tracing::info!(contacts = people.len(), bodies, "a person was erased");
     }
     Ok(Box::new(rows.into_iter()))
+}
+
+/// Refuses a text that names several people: one word of a person must not take another along.
+fn one_of_each_mode(people: &[Belongings]) -> Result<(), OperatorError> {
+    for mode in [Mode::Live, Mode::Test] {
+        let ids =
+            people.iter().filter(|person| person.contact.mode == mode).map(|person| person.contact.id.to_string());
+        let ids: Vec<String> = ids.collect();
+        if ids.len() > 1 {
+            return Err(wrong(format!(
+                "that names several people ({}); look at each with `tallyhook contacts show`, then forget one by its number",
+                ids.join(", ")
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Who is meant, and whether they were erased before, so that only what has come since is left to erase.
@@ -112,7 +131,9 @@ fn elsewhere(desk: &Desk, person: &Belongings) -> Result<Vec<Value>, OperatorErr
         let told = person.events.iter().flat_map(|event| {
             event.deliveries.iter().filter(|delivery| {
                 delivery.destination == *id
-                    && (matches!(delivery.state, State::Delivered { .. }) || delivery.schedule.attempts > 0)
+                    && (matches!(delivery.state, State::Delivered { .. })
+                        || delivery.schedule.attempts > 0
+                        || delivery.may_have_arrived)
             })
         });
         let mut was_told = false;

@@ -29,6 +29,7 @@ const MOST_TEST_REQUESTS: usize = 30;
 
 /// A destination as rows show it, with what its problems are told from.
 pub(super) struct Described {
+    pub(super) id: DestinationId,
     pub(super) name: String,
     pub(super) standing: Standing,
     pub(super) counts: [u64; 5],
@@ -84,7 +85,7 @@ fn describe(
     for (state, count) in STATE_NAMES.iter().zip(counts) {
         row[*state] = json!(count);
     }
-    Ok(Described { name: name.to_owned(), standing, counts, is_configured: kind.is_some(), row })
+    Ok(Described { id, name: name.to_owned(), standing, counts, is_configured: kind.is_some(), row })
 }
 
 /// Since when the oldest of a destination's pending deliveries has waited, as far as the front of its queue tells.

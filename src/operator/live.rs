@@ -22,6 +22,9 @@ pub trait Live: Send + Sync {
     /// Why it would not, in a sentence.
     fn ready(&self) -> Result<(), String>;
 
+    /// What people were not told of as no channel took it, in a sentence.
+    fn lost_alerts(&self) -> Option<String>;
+
     /// How the certificate is; none without TLS.
     fn certificate(&self) -> Option<Standing>;
 }

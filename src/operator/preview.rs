@@ -37,10 +37,10 @@ pub(super) fn preview(desk: &Desk, id: &str, destination: Option<&str>) -> Resul
         let names = desk.names()?;
         let reading = Reading::new(&desk, &snapshot, &names)?;
         let Some(event) = snapshot.business_event(id).map_err(unread)? else { return Ok(Batch::end()) };
-        let is_withdrawn = reading.is_withdrawn(&event)?;
+        let is_undone = reading.is_undone(&event)?;
         let now = desk.clock.now();
         let row = |destination: &DestinationRules| {
-            let would = match is_withdrawn {
+            let would = match is_undone {
                 true => Ok(Would::Rehearsed(Rehearsed::Suppressed(Rule::Withdrawn, None))),
                 false => rehearse(&snapshot, &rules, destination, &event, now),
             };
@@ -112,6 +112,7 @@ fn rehearse(
         generation: earlier.map_or(0, |delivery| delivery.generation),
         schedule: Schedule { due_at: now, ..Schedule::default() },
         last_status: None,
+        may_have_arrived: false,
         deadline: destination.destination.deadline(event.occurred_at),
         frozen,
     });

@@ -8,15 +8,20 @@ use serde_json::{Value, json};
 use super::desk::{Desk, broken, unread};
 use crate::http::admin::OperatorError;
 use crate::ledger::books::Books;
+use crate::ledger::release;
 use crate::ledger::rules::Rules;
 use crate::ledger::workspace::Target;
-use crate::model::business_event::{BusinessEvent, Mark};
+use crate::model::business_event::BusinessEvent;
 use crate::model::delivery::{ContactSync, Delivery, FailureClass, Rule, Schedule, Standing, State};
 use crate::model::id::{ContactId, DeliveryId, DestinationId, Mode};
 use crate::model::money::Money;
 use crate::model::time::Timestamp;
 use crate::model::webhook::Webhook;
 use crate::store::{AttemptRow, Snapshot};
+
+/// What a person can do about a failed delivery that must not be sent any more.
+const UNDONE: &str = "another event tells of the same now, or it was taken back since, so it must not be sent: look at the destination, \
+                      then `tallyhook failed discard ID --reason TEXT`";
 
 /// Every destination ever configured.
 pub(super) type Names = BTreeMap<DestinationId, String>;
@@ -84,9 +89,13 @@ impl<'a> Reading<'a> {
     pub(super) fn is_withdrawn(&self, event: &BusinessEvent) -> Result<bool, OperatorError> {
         let Some(group) = event.group else { return Ok(false) };
         let group = self.snapshot.group(group).map_err(unread)?;
-        let is_listed = group.is_some_and(|group| group.events.iter().any(|(_, id)| *id == event.id));
-        let told_elsewhere = |mark: &Mark| matches!(mark, Mark::Absorbed | Mark::ToldTwice);
-        Ok(!is_listed || event.facts.marks.iter().any(told_elsewhere))
+        Ok(release::is_withdrawn(event, group.as_ref()))
+    }
+
+    /// Whether nobody may be sent it any more.
+    pub(super) fn is_undone(&self, event: &BusinessEvent) -> Result<bool, OperatorError> {
+        let group = event.group.map(|group| self.snapshot.group(group)).transpose().map_err(unread)?.flatten();
+        Ok(release::is_undone(event, group.as_ref()))
     }
 
     /// A delivery as lists show it.
@@ -128,7 +137,8 @@ impl<'a> Reading<'a> {
                 row["class"] = json!(failure.class.name());
                 let is_too_late = delivery.deadline.is_some_and(|deadline| self.now > deadline);
                 let class = if is_too_late { FailureClass::DeadlinePassed } else { failure.class };
-                row["next_step"] = json!(class.next_step().replace("NAME", &name).replace("ID", &id.to_string()));
+                let next_step = if self.is_undone(event)? { UNDONE } else { class.next_step() };
+                row["next_step"] = json!(next_step.replace("NAME", &name).replace("ID", &id.to_string()));
                 row["since"] = json!(time(*at));
             }
             State::Discarded { reason, at } => {
@@ -167,6 +177,11 @@ impl<'a> Reading<'a> {
         let Some(rules) = self.rules.destination(delivery.destination) else {
             return Ok(Some("its destination is no longer configured".to_owned()));
         };
+        if self.is_undone(event)? {
+            return Ok(Some(
+                "another event tells of the same now, or it was taken back since: it is not sent any more".to_owned(),
+            ));
+        }
         let contact = match self.survivor(event.contact)? {
             Some(id) => self.snapshot.contact(id).map_err(unread)?,
             None => None,

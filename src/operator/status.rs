@@ -133,9 +133,11 @@ fn problems(
     problems.extend(certificate_problem);
     for described in destinations {
         problems.extend(standing_problem(described));
+        problems.extend(behind_problem(desk, snapshot, described)?);
         problems.extend(failed_problem(described));
     }
     problems.extend(unreadable_problem(snapshot)?);
+    problems.extend(desk.live.as_ref().and_then(|live| live.lost_alerts()));
     problems.extend(refused_problems(refused, totals));
     Ok(problems)
 }
@@ -218,6 +220,17 @@ fn standing_problem(described: &Described) -> Option<String> {
             open.since, open.probe_at
         )
     })
+}
+
+fn behind_problem(desk: &Desk, snapshot: &Snapshot, described: &Described) -> Result<Option<String>, OperatorError> {
+    let Described { id, name, standing, counts, is_configured, .. } = described;
+    if !is_configured || counts[0] == 0 {
+        return Ok(None);
+    }
+    let oldest = snapshot.waits_since(*id).map_err(broken)?;
+    let behind = standing.behind(oldest, desk.clock.now());
+    Ok(behind
+        .map(|why| format!("{name} {why}; `tallyhook deliveries list --destination {name}` shows what it answers")))
 }
 
 fn failed_problem(described: &Described) -> Option<String> {

@@ -94,6 +94,14 @@ impl Snapshot {
         Ok(self.numbers()?.totals)
     }
 
+    /// Since when, or until when, the first place in a destination's queue waits; none where the queue is empty.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn waits_since(&self, destination: DestinationId) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.due(destination, Timestamp::FAR_FUTURE, 1)?.first().map(|due| due.at))
+    }
+
     /// What is due at a destination, earliest first.
     ///
     /// # Errors

@@ -122,6 +122,25 @@ fn a_message_is_tried_three_times_and_then_given_up() {
 }
 
 #[test]
+fn what_could_not_be_said_is_known_until_the_channel_takes_something_again() {
+    let client = FakeClient::answering([answer(503), answer(503), answer(503)]);
+    let (threads, clock) = start(&[&client]);
+    let alerts = threads.alerts();
+    assert_eq!(alerts.trouble(), None);
+    alerts.report(&trouble("crm"));
+    client.wait_for(3, &clock);
+    let start = Instant::now();
+    while alerts.trouble().is_none() && start.elapsed() < Duration::from_secs(30) {
+        std::thread::yield_now();
+    }
+    assert!(alerts.trouble().unwrap().contains("1 to `alerts.ops`"));
+    alerts.report(&trouble("mail"));
+    client.wait_for(4, &clock);
+    threads.stop();
+    assert_eq!(alerts.trouble(), None);
+}
+
+#[test]
 fn a_refused_message_is_not_tried_again() {
     let client = FakeClient::answering([answer(404)]);
     let (threads, clock) = start(&[&client]);

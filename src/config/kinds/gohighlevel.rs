@@ -45,7 +45,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
         form: Form::TextOrNothing(SOURCE),
         preset: Preset::Default("\"tallyhook\""),
         doc: "The contact source of people that HighLevel has not heard of before, by which your workflows can tell who entered them; \
-              \"\" leaves it alone.",
+              \"\" leaves it alone. With anything but \"tallyhook\", contacts that are made come back from a HighLevel source as leads.",
     },
     Key {
         name: "echo",

@@ -161,6 +161,27 @@ fn without_a_question_a_second_403_holds_and_one_among_successes_is_the_records_
 }
 
 #[test]
+fn a_destination_that_is_too_busy_for_an_hour_is_told_of_and_so_is_its_end() {
+    let world = World::new().with_spec("events", Fake::events(), |spec| spec.concurrency = 1).started();
+    world.client(0).always(status_only(429));
+    world.new_sale();
+    world.settle();
+    for _ in 0..50 {
+        world.advance(60);
+    }
+    assert_eq!(world.alerts(0), Vec::<String>::new());
+    let wait_for = |last: &str| {
+        wait_until(last, || {
+            world.advance(60);
+            world.alerts(0).last().is_some_and(|told| told == last)
+        });
+    };
+    wait_for("destination_behind");
+    world.client(0).always(ok());
+    wait_for("recovered");
+}
+
+#[test]
 fn the_breaker_opens_at_ten_and_probes_go_round_and_use_no_attempt() {
     let world = World::new().with_spec("events", Fake::events(), |spec| spec.concurrency = 1).started();
     world.client(0).always(status_only(503));

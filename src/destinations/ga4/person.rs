@@ -66,7 +66,9 @@ impl Guard {
         if let Some(found) = in_general {
             return Some(found.name());
         }
-        if self.name.as_ref().is_some_and(|name| name.is_in(text)) {
+        // Every payment of Stripe's begins with `pi` or `in`, and there are people of that name.
+        let is_usual = |name: &&Name| form == Form::Text || name.is_telling();
+        if self.name.as_ref().filter(is_usual).is_some_and(|name| name.is_in(text)) {
             return Some("the person's name");
         }
         self.holds_phone(text).then_some("the person's phone number")
@@ -95,6 +97,11 @@ impl Name {
         let mut last_first = words.clone();
         last_first.rotate_right(1);
         Self { orders: [words.clone(), last_first], words }
+    }
+
+    /// Whether it is no chance when an id holds it.
+    fn is_telling(&self) -> bool {
+        self.words.len() > 1 || self.words.concat().chars().count() >= GLUED_LETTERS
     }
 
     fn is_in(&self, text: &str) -> bool {
@@ -150,6 +157,18 @@ mod tests {
         assert_eq!(guard.find(Form::Id, "4242424242424242"), None);
         assert_eq!(guard.find_in_user_id("Jane"), Some("the person's e-mail address"));
         assert_eq!(guard.find_in_user_id("user_3"), None);
+    }
+
+    #[test]
+    fn an_id_is_not_refused_for_a_short_name_that_ids_begin_with() {
+        for (name, id) in [("Pi", "pi_3Q1"), ("In", "in_1"), ("Ch", "ch_1")] {
+            let mut contact = samples::contact();
+            contact.person.name = Some(name.to_owned());
+            let guard = Guard::of(Some(&contact));
+            assert_eq!(guard.find(Form::Id, id), None, "{name}");
+            assert_eq!(guard.find(Form::Text, &format!("for {name}")), Some("the person's name"));
+        }
+        assert_eq!(Guard::of(Some(&samples::contact())).find(Form::Id, "doe-jane-7"), Some("the person's name"));
     }
 
     #[test]

@@ -1,9 +1,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::samples::{
-    self, body, done, event, job, lines, play, reply, sent, stranger, sync, timed_out,
-};
+use super::super::samples::{self, body, done, event, job, lines, play, reply, sent, stranger, sync, timed_out};
 use super::super::{HttpResponse, Reply};
 use super::*;
 use crate::model::delivery::ContactSync;
@@ -290,7 +288,10 @@ fn somebody_without_an_address_is_looked_up_by_a_whole_number() {
     caller.person.phone = Phone::parse("+49 30 12345678");
     let events = [event("booking_made")];
     let untold = highlevel().admit(&events[0], Some(&caller));
-    assert!(matches!(untold, Admission::Wait { then: Rule::NoEmail, .. }), "a number that several people give is nobody's");
+    assert!(
+        matches!(untold, Admission::Wait { then: Rule::NoEmail, .. }),
+        "a number that several people give is nobody's"
+    );
     let caller = with_phone(caller);
     let step = highlevel().step(&job(&events, Some(&caller), None), &[]);
     let request = sent(step);

@@ -252,6 +252,16 @@ fn what_is_not_known_or_not_wanted_is_left_out() {
 }
 
 #[test]
+fn the_total_stays_in_the_currency_of_the_first_sale() {
+    let mut jane = contact();
+    jane.totals = Sums::from_amounts([money(1200, "usd"), money(500, "eur")]);
+    jane.first_currency = Some("usd".parse().unwrap());
+    let events = [event("purchase")];
+    let told = body(&sent(HubSpot::new(settings()).step(&job(&events, Some(&jane), None), &[])));
+    assert_eq!(told["properties"]["tallyhook_total_spent"], "12");
+}
+
+#[test]
 fn totals_come_from_the_books_in_one_currency() {
     let total = |totals: &[(i64, &str)], currency: Option<&str>| {
         let mut jane = contact();

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::crm::{Told, tags};
-use super::super::fields::{Field, currencies};
-use crate::model::money::Currency;
+use super::super::fields::{Field, currencies, main_currency};
 
 /// What goes into a field of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +85,7 @@ pub fn render(told: &Told<'_>, fields: &[Mapped]) -> Vec<u8> {
 /// Each currency but that of `total_spent` stands beside it, as `total_spent_usd`.
 fn other_totals(told: &Told<'_>, name: &str, body: &mut Map<String, Value>) {
     let known = currencies(told.contact);
-    let main: Option<Currency> = told.currency.or_else(|| known.first().copied());
+    let main = main_currency(told.contact, told.currency);
     for other in known.into_iter().filter(|other| Some(*other) != main) {
         body.insert(format!("{name}_{}", other.code()), told.contact.totals.of(other).decimal().json());
     }

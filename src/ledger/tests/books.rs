@@ -202,8 +202,10 @@ impl Memory {
                 }
                 if let Some(sale) = &group.contribution.sale {
                     *(if sale.renewal { &mut expected.renewals } else { &mut expected.purchases }) += 1;
-                    expected.customer_since =
-                        Some(expected.customer_since.map_or(sale.at, |since: Timestamp| since.min(sale.at)));
+                    let begun = (sale.at, sale.amount.currency);
+                    let known = expected.customer_since.zip(expected.first_currency);
+                    let first = known.map_or(begun, |known| known.min(begun));
+                    (expected.customer_since, expected.first_currency) = (Some(first.0), Some(first.1));
                     let last = expected.last_sale.as_ref().map(|last| (last.at, last.transaction_id.clone()));
                     if last.is_none_or(|last| last < (sale.at, sale.transaction_id.clone())) {
                         expected.last_sale = Some(crate::model::contact::LastSale {
@@ -222,6 +224,7 @@ impl Memory {
                 "{}",
                 contact.id
             );
+            assert_eq!(contact.first_currency, expected.first_currency, "{}", contact.id);
             assert_eq!(
                 (contact.purchases, contact.renewals, contact.refunds, contact.customer_since, &contact.last_sale),
                 (expected.purchases, expected.renewals, expected.refunds, expected.customer_since, &expected.last_sale),

@@ -1,14 +1,18 @@
 //! Groups that prove to be one: what was told of each belongs to the id it was told under, and no money goes out twice
 //! unreported.
 
+use std::time::Duration;
+
 use super::destinations::{ANALYTICS, CRM, MAIL, everybody};
 use super::house::House;
+use super::results::retry_by_hand;
 use super::stripe::{Event, bill, charge, eur, intent, invoice_payment, key, refund};
 use crate::ledger::result::plan_start;
 use crate::ledger::workspace::Target;
 use crate::model::business_event::{EventKind, Mark, Subject};
-use crate::model::delivery::{Outcome, Rule, State};
+use crate::model::delivery::{FailureClass, Outcome, Rule, State};
 use crate::model::id::{BusinessEventId, DestinationId};
+use crate::model::retry::RetrySchedule;
 use crate::model::statement::Billing;
 use crate::model::statement::RefundStatus::Counted;
 
@@ -86,6 +90,82 @@ fn two_sales_that_were_both_told_are_reported_and_neither_is_sent_again() {
     assert_eq!(house.told_twice(), 1);
     assert!(house.books.due.is_empty());
     house.check();
+}
+
+/// The first attempt of a sale at the analytics comes to this.
+fn try_once(house: &mut House, id: BusinessEventId, outcome: Outcome) {
+    let due = house.due(ANALYTICS).into_iter().find(|due| due.target == id.0).unwrap();
+    let report = house.attempt(due, outcome);
+    house.report(&report);
+}
+
+fn refused() -> Outcome {
+    Outcome::Permanent { class: FailureClass::Rejected, explanation: "400".into() }
+}
+
+#[test]
+fn what_was_refused_was_not_told_and_the_other_half_goes_out() {
+    for refuse_first in [true, false] {
+        let (mut house, first, second) = two_sales();
+        let (bad, good) = if refuse_first { (first, second) } else { (second, first) };
+        try_once(&mut house, bad, refused());
+        house.take(&link());
+        house.check();
+        assert_eq!((sale_of(&house, "pi_1"), house.told_twice()), (good, 0));
+        assert!(is_withdrawn(&house, bad, ANALYTICS), "nobody is to ask for it again");
+        assert!(house.deliver().contains(&(ANALYTICS, good)));
+        house.check();
+    }
+}
+
+#[test]
+fn a_retry_by_a_person_sends_nothing_that_another_event_has_told() {
+    for outcome in [refused(), Outcome::Retry { explanation: "no answer".into(), after: None }] {
+        let (mut house, first, second) = two_sales();
+        house.rules.destinations[0].schedule = RetrySchedule::new(vec![Duration::ZERO]).unwrap();
+        try_once(&mut house, first, outcome.clone());
+        try_once(&mut house, second, Outcome::Delivered);
+        house.take(&link());
+        house.check();
+        let error = retry_by_hand(&mut house, first, ANALYTICS).unwrap_err();
+        assert!(error.contains("must not be sent"), "{outcome:?}: {error}");
+        assert!(house.due(ANALYTICS).is_empty());
+        let stays_failed = matches!(house.state(first, ANALYTICS), State::Failed { .. });
+        assert_eq!(stays_failed, matches!(outcome, Outcome::Retry { .. }), "what may have arrived is for a person");
+        house.check();
+    }
+}
+
+#[test]
+fn what_may_have_arrived_is_remembered_through_a_retry_by_a_person() {
+    let (mut house, first, second) = two_sales();
+    house.rules.destinations[0].schedule = RetrySchedule::new(vec![Duration::ZERO]).unwrap();
+    try_once(&mut house, first, Outcome::Retry { explanation: "timed out".into(), after: None });
+    assert!(matches!(house.state(first, ANALYTICS), State::Failed { .. }));
+    retry_by_hand(&mut house, first, ANALYTICS).unwrap();
+    house.take(&link());
+    house.check();
+    assert_eq!(sale_of(&house, "in_1"), first, "the other one is not sent besides");
+    assert!(is_withdrawn(&house, second, ANALYTICS));
+}
+
+#[test]
+fn what_may_have_arrived_can_be_sent_again_where_the_other_was_held_back_for_it() {
+    let (mut house, first, second) = two_sales();
+    house.rules.destinations[0].schedule = RetrySchedule::new(vec![Duration::ZERO]).unwrap();
+    try_once(&mut house, second, Outcome::Retry { explanation: "503".into(), after: None });
+    let elsewhere = DestinationId(9);
+    for (id, state) in [(first, State::Delivered { at: house.now }), (second, State::Pending)] {
+        let mut other = house.delivery(id, ANALYTICS).clone();
+        (other.destination, other.state, other.may_have_arrived) = (elsewhere, state, false);
+        house.books.events.get_mut(&id).unwrap().deliveries.push(other);
+    }
+    house.take(&link());
+    let stays = sale_of(&house, "in_1");
+    assert_eq!(stays, first);
+    assert!(is_withdrawn(&house, first, ANALYTICS), "the other may have arrived");
+    assert!(matches!(house.state(second, ANALYTICS), State::Failed { .. }), "a person sees it");
+    retry_by_hand(&mut house, second, ANALYTICS).unwrap();
 }
 
 #[test]

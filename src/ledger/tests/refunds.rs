@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::destinations::{ANALYTICS, CRM, everybody};
 use super::house::House;
+use super::results::{discard, fail, retry_by_hand};
 use super::stripe::{Shape, bill, charge, eur, intent, invoice, paid_by_card, refund, session};
 use crate::model::business_event::{EventKind, Mark};
 use crate::model::delivery::{Rule, State};
@@ -133,6 +134,27 @@ fn a_refund_that_fails_before_it_is_sent_is_withdrawn_and_one_that_was_sent_is_f
     assert!(matches!(after.state(refund, ANALYTICS), State::Delivered { .. }));
     assert_eq!(told, [(CRM, after.only(&EventKind::RefundFailed).id)]);
     after.check();
+}
+
+#[test]
+fn a_refund_that_came_back_is_not_sent_by_a_retry_either() {
+    for discarded in [false, true] {
+        let mut house = House::new(everybody());
+        house.take(&charge("ch_1", eur(9900), Some("pi_1")).email("jane@example.com"));
+        house.seconds(120);
+        house.deliver();
+        house.take(&refund("re_1", eur(9900), Counted, "ch_1", Some("pi_1")).at(130));
+        let id = house.only(&EventKind::Refund).id;
+        fail(&mut house, ANALYTICS);
+        if discarded {
+            discard(&mut house, id, ANALYTICS).unwrap();
+        }
+        house.take(&refund("re_1", eur(9900), Failed, "ch_1", Some("pi_1")).at(135));
+        house.check();
+        assert!(retry_by_hand(&mut house, id, ANALYTICS).unwrap_err().contains("must not be sent"));
+        assert_eq!(suppressed(&house, id, ANALYTICS), (!discarded).then_some(Rule::Withdrawn));
+        assert!(house.due(ANALYTICS).is_empty() && house.books.failed.is_empty());
+    }
 }
 
 #[test]

@@ -81,6 +81,7 @@ pub struct TestLive {
     pub rejected: RejectedLog,
     pub told: Mutex<Vec<(DestinationId, Standing)>>,
     pub not_ready: Mutex<Option<String>>,
+    pub lost_alerts: Mutex<Option<String>>,
     pub certificate: Mutex<Option<crate::http::certificate::Standing>>,
 }
 
@@ -99,6 +100,10 @@ impl Live for TestLive {
 
     fn ready(&self) -> Result<(), String> {
         self.not_ready.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
+    fn lost_alerts(&self) -> Option<String> {
+        self.lost_alerts.lock().unwrap().clone()
     }
 
     fn certificate(&self) -> Option<crate::http::certificate::Standing> {

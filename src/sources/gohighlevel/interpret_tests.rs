@@ -334,6 +334,23 @@ fn what_a_workflow_is_about_is_named_by_the_address_or_by_custom_data() {
 }
 
 #[test]
+fn an_event_that_was_named_wins_over_the_appointment_that_comes_with_it() {
+    let calendar = json!({"appointmentId": "ap1", "appoinmentStatus": "confirmed"});
+    let with = |named: Value| said(None, flow(json!({"calendar": calendar, "customData": named})));
+    let (sale, notes) = with(json!({"event": "purchase", "order_id": "o1", "value": "250.00", "currency": "EUR"}));
+    assert_eq!((sale.object.kind, paid(&sale).as_deref()), (ObjectKind::Order, Some("250.00 EUR")));
+    assert!(notes.iter().any(|note| note.contains("appointment")), "{notes:?}");
+    let (lead, _) = with(json!({"event": "lead"}));
+    assert_eq!(lead.object.kind, ObjectKind::Customer);
+    let (custom, _) = with(json!({"event": "webinar_joined", "event_id": "e1"}));
+    assert_eq!(custom.object.kind, ObjectKind::Other);
+    for named in [json!({}), json!({"event": "booking_made"}), json!({"event": "appointment_status"})] {
+        let (booking, notes) = with(named);
+        assert_eq!((booking.object.kind, notes.len()), (ObjectKind::Booking, 0));
+    }
+}
+
+#[test]
 fn different_events_of_one_thing_are_no_repeats_of_each_other() {
     let id = |event: Option<&str>, body: &Value| told_at(event, body).provider_id;
     // An order that is paid and later shipped, by two workflows with the order's id.

@@ -52,12 +52,30 @@ fn wish(reading: &Reading<'_>) -> Option<EventKind> {
     word.starts_with(|c: char| c.is_ascii_alphabetic()).then_some(kind)
 }
 
+/// Whether an event that was named may mean the appointment itself. A workflow that an appointment starts adds the appointment to
+/// whatever it sends.
+fn is_of_booking(named: &EventKind) -> bool {
+    match named {
+        EventKind::BookingMade
+        | EventKind::BookingChanged
+        | EventKind::BookingCancelled
+        | EventKind::BookingAttended
+        | EventKind::BookingMissed => true,
+        EventKind::Custom(name) => ["appointment", "booking"].iter().any(|word| name.starts_with(word)),
+        _ => false,
+    }
+}
+
 /// What a workflow's webhook says.
 pub(super) fn told(reading: &mut Reading<'_>) -> Option<Statement> {
     let body = reading.body;
     let contact = body.id("/contact_id").or_else(|| body.id("/contactId"));
     let wish = wish(reading);
-    let mut statement = match (appointment(body), &wish) {
+    let booked = appointment(body).filter(|_| wish.as_ref().is_none_or(is_of_booking));
+    if let (None, Some(_), Some(named)) = (booked, appointment(body), &wish) {
+        reading.note(format!("{named} was named, so the appointment that came with it was not read"));
+    }
+    let mut statement = match (booked, &wish) {
         (Some(id), wish) => {
             let step = booking(reading, wish.as_ref());
             let mut statement = reading.statement(ObjectKind::Booking, id, contact);

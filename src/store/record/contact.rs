@@ -12,7 +12,7 @@ use crate::model::time::Timestamp;
 use super::attribution::{AttributionV1, consent_code, consent_from_code, sources_code, sources_from_code};
 use super::codes::Code;
 use super::life::StandingV1;
-use super::money::MoneyV1;
+use super::money::{self, MoneyV1};
 use super::person::PersonV1;
 use super::{Fault, Record, RecordError, owned, read, write};
 
@@ -59,6 +59,7 @@ struct ContactV1<'a> {
     refunds: u32,
     disputes_lost: u32,
     customer_since: Option<i64>,
+    first_currency: Option<[u8; 3]>,
     #[serde(borrow)]
     last_sale: Option<LastSaleV1<'a>>,
     #[serde(borrow)]
@@ -134,6 +135,7 @@ pub fn encode(contact: &Contact) -> Vec<u8> {
         refunds: contact.refunds,
         disputes_lost: contact.disputes_lost,
         customer_since: contact.customer_since.map(Timestamp::millis),
+        first_currency: contact.first_currency.map(money::letters),
         last_sale: contact.last_sale.as_ref().map(LastSaleV1::of),
         subscriptions: SubscriptionsV1::of(&contact.subscriptions),
         lead_since: contact.lead_since.map(Timestamp::millis),
@@ -182,6 +184,7 @@ pub fn decode(id: ContactId, bytes: &[u8]) -> Result<Contact, RecordError> {
             refunds: v1.refunds,
             disputes_lost: v1.disputes_lost,
             customer_since: v1.customer_since.map(Timestamp::from_millis),
+            first_currency: v1.first_currency.map(money::currency).transpose()?,
             last_sale: v1.last_sale.map(LastSaleV1::read).transpose()?,
             subscriptions: SubscriptionsV1::read(v1.subscriptions)?,
             lead_since: v1.lead_since.map(Timestamp::from_millis),

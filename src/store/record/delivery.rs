@@ -22,6 +22,7 @@ pub(super) struct DeliveryV1<'a> {
     deadline: Option<i64>,
     #[serde(borrow)]
     frozen: Option<FrozenV1<'a>>,
+    may_have_arrived: bool,
 }
 
 /// A [`Schedule`].
@@ -63,6 +64,7 @@ impl<'a> DeliveryV1<'a> {
             last_status: delivery.last_status,
             deadline: delivery.deadline.map(Timestamp::millis),
             frozen: delivery.frozen.as_ref().map(FrozenV1::of),
+            may_have_arrived: delivery.may_have_arrived,
         }
     }
 
@@ -76,6 +78,7 @@ impl<'a> DeliveryV1<'a> {
             last_status: self.last_status,
             deadline: self.deadline.map(Timestamp::from_millis),
             frozen: self.frozen.map(FrozenV1::read).transpose()?,
+            may_have_arrived: self.may_have_arrived,
         })
     }
 }

@@ -13,21 +13,29 @@ pub(super) struct MoneyV1 {
     currency: [u8; 3],
 }
 
+/// A currency's three lower-case letters.
+pub(super) fn letters(currency: Currency) -> [u8; 3] {
+    let mut letters = [b'x'; 3];
+    // A currency's code is three bytes by its type; copying them one by one can't fail whatever it is.
+    for (to, from) in letters.iter_mut().zip(currency.code().bytes()) {
+        *to = from;
+    }
+    letters
+}
+
+/// The currency of three lower-case letters.
+pub(super) fn currency(letters: [u8; 3]) -> Result<Currency, Fault> {
+    std::str::from_utf8(&letters).ok().and_then(|code| code.parse().ok()).ok_or(Fault::NotACurrency)
+}
+
 impl MoneyV1 {
     /// As it is written.
     pub(super) fn of(money: Money) -> Self {
-        let mut currency = [b'x'; 3];
-        // A currency's code is three bytes by its type; copying them one by one can't fail whatever it is.
-        for (to, from) in currency.iter_mut().zip(money.currency.code().bytes()) {
-            *to = from;
-        }
-        Self { minor: money.minor, currency }
+        Self { minor: money.minor, currency: letters(money.currency) }
     }
 
     /// As it was.
     pub(super) fn read(self) -> Result<Money, Fault> {
-        let currency: Currency =
-            std::str::from_utf8(&self.currency).ok().and_then(|code| code.parse().ok()).ok_or(Fault::NotACurrency)?;
-        Ok(Money { minor: self.minor, currency })
+        Ok(Money { minor: self.minor, currency: currency(self.currency)? })
     }
 }

@@ -291,6 +291,7 @@ fn delivery(destination: u16, state: State) -> Delivery {
         generation: 0,
         schedule: Schedule::default(),
         last_status: None,
+        may_have_arrived: false,
         deadline: None,
         frozen: None,
     }
@@ -348,6 +349,7 @@ pub(super) fn full_business_event() -> BusinessEvent {
                 generation: 1,
                 schedule: schedule(),
                 last_status: Some(503),
+                may_have_arrived: true,
                 deadline: Some(at(7)),
                 frozen: Some(Frozen { kind: EventKind::Custom("vip".into()), client_id: some("1.2"), synthetic: true }),
             },
@@ -413,6 +415,7 @@ pub(super) fn full_contact() -> Contact {
         refunds: 3,
         disputes_lost: 4,
         customer_since: Some(at(8)),
+        first_currency: Some("eur".parse().unwrap()),
         last_sale: Some(LastSale { at: at(9), transaction_id: "t".into(), amount: SaleAmount(money(9900, "eur")) }),
         subscriptions: Subscriptions {
             running: 5,

@@ -321,15 +321,18 @@ fn state() -> impl Strategy<Value = State> {
 fn delivery() -> BoxedStrategy<Delivery> {
     let frozen =
         (kind(), maybe(), any::<bool>()).prop_map(|(kind, client_id, synthetic)| Frozen { kind, client_id, synthetic });
-    (any::<u16>(), state(), any::<u16>(), schedule(), of(any::<u16>()), of(at()), of(frozen))
-        .prop_map(|(destination, state, generation, schedule, last_status, deadline, frozen)| Delivery {
-            destination: DestinationId(destination),
-            state,
-            generation,
-            schedule,
-            last_status,
-            deadline,
-            frozen,
+    (any::<u16>(), state(), any::<u16>(), schedule(), of(any::<u16>()), any::<bool>(), of(at()), of(frozen))
+        .prop_map(|(destination, state, generation, schedule, last_status, may_have_arrived, deadline, frozen)| {
+            Delivery {
+                destination: DestinationId(destination),
+                state,
+                generation,
+                schedule,
+                last_status,
+                may_have_arrived,
+                deadline,
+                frozen,
+            }
         })
         .boxed()
 }
@@ -561,6 +564,7 @@ pub(super) fn contact() -> BoxedStrategy<Contact> {
                 unverified,
                 lent_touches,
                 erased: false,
+                first_currency: totals.first().map(|sum| sum.currency),
                 totals: Sums::from_amounts(totals),
                 purchases,
                 renewals,
