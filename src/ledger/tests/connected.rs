@@ -155,7 +155,9 @@ fn what_may_have_arrived_can_be_sent_again_where_the_other_was_held_back_for_it(
     house.rules.destinations[0].schedule = RetrySchedule::new(vec![Duration::ZERO]).unwrap();
     try_once(&mut house, second, Outcome::Retry { explanation: "503".into(), after: None });
     let elsewhere = DestinationId(9);
-    for (id, state) in [(first, State::Delivered { at: house.now }), (second, State::Pending)] {
+    let (taken, left_out) =
+        (State::Delivered { at: house.now }, State::Suppressed { rule: Rule::Filtered, at: house.now });
+    for (id, state) in [(first, taken), (second, left_out)] {
         let mut other = house.delivery(id, ANALYTICS).clone();
         (other.destination, other.state, other.may_have_arrived) = (elsewhere, state, false);
         house.books.events.get_mut(&id).unwrap().deliveries.push(other);
