@@ -138,7 +138,7 @@ fn a_certificate_is_fetched_used_and_kept_over_a_restart() {
     }
     let state = scene.state();
     let names: Vec<_> = state.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["account.json", "certificate.pem", "tries.json"]);
+    assert_eq!(names, ["account.json", "certificate.pem", "contact", "tries.json"]);
     assert_eq!(daemon.stop(), 0);
 
     // It is used again at once, though the authority is gone.
@@ -303,5 +303,55 @@ fn an_authority_that_wants_its_customers_gets_the_key() {
     let daemon = scene.home.start();
     wait_for_certificate(&daemon, &pebble, NAME);
     assert!(!daemon.log().contains("me@example.com") && !daemon.log().contains(CUSTOMER_KEY), "{}", daemon.log());
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn another_domain_gets_a_certificate_of_its_own_and_is_not_ready_before() {
+    if !pebble::is_installed() {
+        return;
+    }
+    let scene = Scene::new(Plan::new());
+    let pebble = scene.pebble();
+    let daemon = scene.home.start();
+    wait_for_certificate(&daemon, &pebble, NAME);
+    assert_eq!(daemon.stop(), 0);
+
+    let root = scene.home.path().join("web.pem");
+    let directory = scene.plan.directory();
+    scene.configure(&format!("directory = {directory:?}, ca_root = {root:?}, domains = [\"other.example.com\"]"));
+    // While the authority is away there is only the certificate for the old name, which is as good as none.
+    drop(pebble);
+    let daemon = scene.home.start();
+    wait_for("the failure", || scene.certificate()["last_error"].is_string());
+    let told = scene.certificate();
+    assert_eq!((told["names"][0].as_str(), told["expires_at"].as_str()), (Some("other.example.com"), None), "{told}");
+    assert!(scene.problems().contains("no certificate for other.example.com yet"), "{}", scene.problems());
+    assert!(admin_get(&scene, "/readyz").starts_with("HTTP/1.1 503"));
+    wait_for("the alert", || scene.sandboxes.alerts.alerts().iter().any(|alert| alert["event_type"] == "certificate"));
+
+    let pebble = scene.pebble();
+    wait_for_certificate(&daemon, &pebble, "other.example.com");
+    wait_for("readiness", || admin_get(&scene, "/readyz").starts_with("HTTP/1.1 200"));
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_port_80_that_cant_be_had_is_a_problem_and_no_end() {
+    if !pebble::is_installed() {
+        return;
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let scene = Scene::with(Plan::new(), &format!("domains = [{NAME:?}], http_listen = \"{address}\""));
+    let pebble = scene.pebble();
+    let daemon = scene.home.start();
+    wait_for_certificate(&daemon, &pebble, NAME);
+    let problems = scene.problems();
+    assert!(
+        problems.contains(&format!("can't listen on {address}")) && problems.contains("ListenStream="),
+        "{problems}"
+    );
+    assert!(daemon.log().contains("server.tls.http_listen"), "{}", daemon.log());
     assert_eq!(daemon.stop(), 0);
 }

@@ -73,7 +73,7 @@ impl Default for Parts {
 pub enum StartError {
     /// The public address can't be had.
     #[error(
-        "can't listen on {address}: {cause}; another program may have it; a port below 1024 needs a permission, or tallyhook-https.socket enabled"
+        "can't listen on {address}: {cause}; another program may have it; a port below 1024 needs a permission, or tallyhook-https.socket active: `systemctl status tallyhook-https.socket`"
     )]
     Listen {
         /// Which one.
@@ -87,6 +87,14 @@ pub enum StartError {
     /// The certificate can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The root of an authority of one's own can't be used.
+    #[error("server.tls.ca_root: can't use {path}: {reason}; put the authority's root certificate there, in PEM form")]
+    AuthorityRoot {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The admin socket can't be had.
     #[error(transparent)]
     Admin(#[from] BindError),

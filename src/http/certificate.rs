@@ -90,42 +90,79 @@ pub struct Standing {
     pub last_error: Option<(Timestamp, String)>,
     /// When the next try is, after a failure.
     pub next_try_at: Option<Timestamp>,
+    /// Whether the authority asked to wait until then, which nobody's impatience shortens.
+    pub is_asked_to_wait: bool,
+    /// Why the other way to prove names, port 80, can't be taken although it is configured. A sentence.
+    pub deaf: Option<String>,
+}
+
+/// What is wrong with a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// There is none for the names that are configured.
+    Absent,
+    /// It has ended.
+    Expired,
+    /// It ends soon, and should have been renewed.
+    Late,
+    /// It could not be renewed several times; there is time left.
+    Failing,
+    /// Nothing yet: but port 80, which was to help, can't be used.
+    Deaf,
 }
 
 /// So many failed renewals in a row are no hiccup any more.
 const MANY_FAILURES: u32 = 3;
-/// A certificate that ends sooner should have been renewed, however long it was good for.
+/// A certificate that ends sooner should have been renewed. One that was made for a short time is renewed later (with a third of it
+/// left), and late with a quarter of it left.
 const LATE: Duration = Duration::from_secs(21 * 86_400);
 
 impl Standing {
-    /// What needs a person: nothing to serve, expired, about to expire, or not renewed for some time. A sentence.
+    /// What needs a person, as a sentence.
     pub fn problem(&self, now: Timestamp) -> Option<String> {
+        self.defect(now).map(|(_, sentence)| sentence)
+    }
+
+    /// What needs a person: nothing to serve, expired, about to expire, or not renewed for some time; with a sentence.
+    pub fn defect(&self, now: Timestamp) -> Option<(Defect, String)> {
+        self.own_defect(now).or_else(|| Some((Defect::Deaf, self.deaf.clone()?)))
+    }
+
+    fn own_defect(&self, now: Timestamp) -> Option<(Defect, String)> {
         let why = self.last_error.as_ref().map(|(_, why)| format!(": {why}")).unwrap_or_default();
         let next = self.next_try_at.filter(|_| self.failures > 0).map_or_else(String::new, |at| {
-            format!("; the next try is at {at}, `systemctl reload tallyhook` tries at once")
+            let sooner = match self.is_asked_to_wait {
+                true => "since the authority asked to wait that long",
+                false => "`systemctl reload tallyhook` tries at once",
+            };
+            format!("; the next try is at {at}, {sooner}")
         });
         let names = self.names.join(", ");
         let Some((not_before, not_after)) = self.validity else {
-            return (self.mode == "acme" && self.failures > 0)
-                .then(|| format!("there is no certificate for {names} yet, so that no webhook can arrive{why}{next}"));
+            let sentence =
+                || format!("there is no certificate for {names} yet, so that no webhook can arrive{why}{next}");
+            return (self.mode == "acme" && self.failures > 0).then(|| (Defect::Absent, sentence()));
         };
         let advice = if self.mode == "files" { "; renew it, the new files are taken up by themselves" } else { "" };
         if not_after <= now {
-            return Some(format!(
+            let sentence = format!(
                 "the certificate for {names} expired at {not_after}, so that senders refuse to connect{why}{next}{advice}"
-            ));
+            );
+            return Some((Defect::Expired, sentence));
         }
         let left = not_after.since(now);
-        let is_late = left < LATE.min(not_after.since(not_before) / 6);
+        let is_late = left < LATE.min(not_after.since(not_before) / 4);
         let left = format_span(Duration::from_secs(left.as_secs()));
         if is_late {
-            return Some(format!("the certificate for {names} ends in {left} and is not renewed{why}{next}{advice}"));
+            let sentence = format!("the certificate for {names} ends in {left} and is not renewed{why}{next}{advice}");
+            return Some((Defect::Late, sentence));
         }
         (self.failures >= MANY_FAILURES).then(|| {
-            format!(
+            let sentence = format!(
                 "the certificate for {names} could not be renewed {} times in a row, {left} are left{why}{next}",
                 self.failures
-            )
+            );
+            (Defect::Failing, sentence)
         })
     }
 
@@ -270,15 +307,25 @@ mod tests {
         assert_eq!(failing(2).problem(day(62)), None, "it may pass");
         let many = failing(3).problem(day(62)).unwrap();
         assert!(many.contains("3 times in a row") && many.contains("the authority is away"), "{many}");
+        assert_eq!(fine.problem(day(68)), None);
+        assert!(fine.problem(day(70)).unwrap().contains("ends in 20d"), "three weeks before its end");
         assert!(fine.problem(day(76)).unwrap().contains("ends in 14d"));
         assert!(fine.problem(day(90)).unwrap().contains("expired at 1970-04-01"));
         let files = Standing { mode: "files", ..fine.clone() };
         assert!(files.problem(day(80)).unwrap().contains("taken up by themselves"));
         let short = Standing { validity: Some((day(0), day(6))), ..fine.clone() };
         assert_eq!(short.problem(day(4)), None, "a certificate of six days is not late with two days left");
+        let deaf = Standing { deaf: Some("port 80 is taken".into()), ..fine.clone() };
+        assert_eq!(deaf.defect(day(1)), Some((Defect::Deaf, "port 80 is taken".into())));
+        assert_eq!(deaf.defect(day(90)).unwrap().0, Defect::Expired, "the worst first");
         let none = Standing { validity: None, ..fine };
         assert_eq!(none.problem(day(0)), None, "it is just being fetched");
         let refused = Standing { failures: 1, last_error: Some((day(0), "no".into())), ..none };
         assert!(refused.problem(day(0)).unwrap().contains("no webhook can arrive: no"));
+        let waiting = Standing { next_try_at: Some(day(1)), ..refused };
+        assert!(waiting.problem(day(0)).unwrap().ends_with("`systemctl reload tallyhook` tries at once"));
+        let limited = Standing { is_asked_to_wait: true, ..waiting };
+        let limited = limited.problem(day(0)).unwrap();
+        assert!(limited.contains("asked to wait") && !limited.contains("reload"), "{limited}");
     }
 }

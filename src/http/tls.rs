@@ -152,9 +152,9 @@ impl Certificate {
         self.current.read().unwrap_or_else(PoisonError::into_inner).as_ref()?.facts.clone()
     }
 
-    /// Whether there is one, so that clients can connect.
+    /// Whether there is one for the names that are configured, so that clients can connect.
     pub fn is_there(&self) -> bool {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.standing().is_there()
     }
 
     /// Reads the files again; when the new pair is bad the old one stays in use. One from an authority is asked for at once, if

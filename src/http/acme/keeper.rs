@@ -39,6 +39,8 @@ pub struct Surroundings {
     pub clock: SharedClock,
     /// For jitter.
     pub chance: Arc<dyn Chance>,
+    /// Why names can't be proved on port 80 although `http_listen` is given; a sentence. None where nothing is wrong.
+    pub deaf: Option<String>,
 }
 
 /// Keeps a certificate valid.
@@ -50,6 +52,7 @@ pub struct Keeper {
     certificate: Arc<Certificate>,
     clock: SharedClock,
     chance: Arc<dyn Chance>,
+    deaf: Option<String>,
     /// What is asked for, in a few letters.
     wish: String,
     held: Mutex<Option<Held>>,
@@ -71,7 +74,10 @@ struct Held {
 
 impl Keeper {
     /// Takes up what is on disk below the store's folder. Nothing is asked of anybody yet.
-    pub fn new(config: config::Acme, store_folder: &Path, surroundings: Surroundings) -> Self {
+    pub fn new(mut config: config::Acme, store_folder: &Path, surroundings: Surroundings) -> Self {
+        if surroundings.deaf.is_some() {
+            config.http_listen = None;
+        }
         let challenges = Arc::new(Challenges::default());
         let eab = config.eab.as_ref().map(|eab| &eab.key_id);
         let root = config.ca_root.as_ref().map(|root| root.display().to_string());
@@ -84,6 +90,7 @@ impl Keeper {
             challenges,
             clock: surroundings.clock,
             chance: surroundings.chance,
+            deaf: surroundings.deaf,
             wish: hex::encode(&Sha256::digest(wish.to_string().as_bytes())[..8]),
             held: Mutex::default(),
             interrupted: Mutex::default(),
@@ -146,10 +153,12 @@ impl Keeper {
 
     /// When a new certificate is needed, whatever came of the last tries.
     fn needed_at(&self) -> Timestamp {
-        match self.held() {
-            Some(held) if held.facts.covers(&self.config.domains) => held.renew_at,
-            _ => Timestamp::EPOCH,
-        }
+        self.right().map_or(Timestamp::EPOCH, |held| held.renew_at)
+    }
+
+    /// The certificate in use, unless it is for other names: those who come to the right one refuse it.
+    fn right(&self) -> Option<Held> {
+        self.held().filter(|held| held.facts.covers(&self.config.domains))
     }
 
     async fn try_once(&self, before: Tries) {
@@ -201,7 +210,8 @@ impl Keeper {
     /// Gets a certificate and puts it to use; returns the way in which the names were proved.
     async fn issue(&self, tries: &Tries) -> Result<Way, Failure> {
         let authority = self.authority();
-        let held = self.held();
+        // One for other names goes on beside the new one, as far as the authority is concerned (RFC 9773, 5).
+        let held = self.right();
         let replaced = held.as_ref().filter(|held| held.wants_replaced).map(|held| &held.facts);
         let way = self.way(tries);
         let (pem, way) = match authority.issue(way, replaced).await {
@@ -226,6 +236,12 @@ impl Keeper {
 
     async fn ask_for_a_suggestion(&self) {
         let Some(held) = self.held() else { return };
+        match tokio::time::timeout(LONGEST_TRY, self.authority().tell_contact()).await {
+            Ok(Ok(())) => {}
+            // It is told again with the next question; no certificate depends on it.
+            Ok(Err(error)) => tracing::warn!(%error, "the certificate authority does not know the new contact"),
+            Err(_) => tracing::debug!("the certificate authority did not take the contact in time"),
+        }
         let suggestion = tokio::time::timeout(LONGEST_TRY, self.authority().suggestion(&held.facts)).await;
         let mut held = Held { ask_at: self.clock.now().after(SUGGESTION_PACE.1), ..held };
         match suggestion {
@@ -284,7 +300,7 @@ impl Keeper {
     }
 
     fn tell_of(&self, tries: &Tries) {
-        let held = self.held();
+        let held = self.right();
         self.certificate.tell(Standing {
             mode: "acme",
             names: held.as_ref().map_or_else(|| self.config.domains.clone(), |held| held.facts.names.clone()),
@@ -293,6 +309,8 @@ impl Keeper {
             failures: tries.failures,
             last_error: tries.error.clone().map(|error| (tries.at, error)),
             next_try_at: (tries.failures > 0).then_some(tries.not_before),
+            is_asked_to_wait: tries.is_asked,
+            deaf: self.deaf.clone(),
         });
     }
 }

@@ -23,6 +23,9 @@ use crate::model::time::Timestamp;
 const PATIENCE: RetryPolicy =
     RetryPolicy::new().initial_delay(Duration::from_millis(250)).backoff(1.5).timeout(Duration::from_secs(90));
 
+/// Refusals of an order that have nothing to do with the certificate that it replaces.
+const WHATEVER_IS_REPLACED: [&str; 2] = ["rateLimited", "accountDoesNotExist"];
+
 /// How a name is proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
@@ -60,8 +63,9 @@ impl Authority<'_> {
     /// A certificate chain and its key, PEM in one text, proved in this way. `replaced` is the certificate that it takes the place
     /// of, where the authority wants to know.
     pub(super) async fn issue(&self, way: Way, replaced: Option<&Facts>) -> Result<Zeroizing<String>, Failure> {
-        let account = self.account().await?;
-        let issued = self.issue_to(&account, way, replaced).await;
+        let (account, is_new) = self.account().await?;
+        // No certificate belongs to an account that was just made.
+        let issued = self.issue_to(&account, way, replaced.filter(|_| !is_new)).await;
         self.challenges.clear();
         issued
     }
@@ -91,23 +95,45 @@ impl Authority<'_> {
         Failure::of(error, &self.config.directory, self.transport.asked_to_wait())
     }
 
-    async fn account(&self) -> Result<Account, Failure> {
+    /// Tells the authority where it may write to, when that changed since it was told (RFC 8555, 7.3.2). Without an account there
+    /// is nobody to tell yet.
+    pub(super) async fn tell_contact(&self) -> Result<(), Failure> {
+        let contact = self.contact();
+        let Some(credentials) = self.state.account()?.filter(|_| !self.state.knows_contact(contact.as_deref())) else {
+            return Ok(());
+        };
+        let account = self.builder().from_credentials(credentials).await.map_err(|error| self.failure(&error))?;
+        let contacts: Vec<&str> = contact.as_deref().into_iter().collect();
+        account.update_contacts(&contacts).await.map_err(|error| self.failure(&error))?;
+        self.state.keep_contact(contact.as_deref())?;
+        tracing::info!("the certificate authority knows the contact as it is configured now");
+        Ok(())
+    }
+
+    fn contact(&self) -> Option<String> {
+        self.config.contact.as_ref().map(|contact| format!("mailto:{contact}"))
+    }
+
+    /// The account, and whether it was made just now.
+    async fn account(&self) -> Result<(Account, bool), Failure> {
         match self.state.account()? {
             Some(credentials) => {
-                self.builder().from_credentials(credentials).await.map_err(|error| self.failure(&error))
+                let account = self.builder().from_credentials(credentials).await;
+                Ok((account.map_err(|error| self.failure(&error))?, false))
             }
-            None => self.new_account().await,
+            None => Ok((self.new_account().await?, true)),
         }
     }
 
     async fn new_account(&self) -> Result<Account, Failure> {
-        let contact = self.config.contact.as_ref().map(|contact| format!("mailto:{contact}"));
-        let contact: Vec<&str> = contact.as_deref().into_iter().collect();
+        let told = self.contact();
+        let contact: Vec<&str> = told.as_deref().into_iter().collect();
         let wanted = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
         let external = self.config.eab.as_ref().map(|eab| ExternalAccountKey::new(eab.key_id.clone(), &eab.hmac_key));
         let made = self.builder().create(&wanted, self.config.directory.clone(), external.as_ref()).await;
         let (account, credentials) = made.map_err(|error| self.failure(&error))?;
         self.state.keep_account(&credentials)?;
+        self.state.keep_contact(told.as_deref())?;
         tracing::info!(directory = %self.config.directory, "registered with the certificate authority");
         Ok(account)
     }
@@ -153,11 +179,14 @@ impl Authority<'_> {
         };
         match order {
             Ok(order) => Ok(order),
-            // What it replaces is a courtesy: without it the authority may still want to issue.
+            // What it replaces is a courtesy: without it the authority may still want to issue. It has many ways to refuse it: the
+            // certificate is another account's, has other names, was replaced already.
             Err(Error::Unsupported(_) | Error::Other(_)) if replaced.is_some() => {
                 Box::pin(self.order(account, names, None)).await
             }
-            Err(Error::Api(problem)) if kind(&problem) == "alreadyReplaced" && replaced.is_some() => {
+            Err(Error::Api(problem)) if replaced.is_some() && !WHATEVER_IS_REPLACED.contains(&kind(&problem)) => {
+                let refusal = self.failure(&Error::Api(problem));
+                tracing::info!(%refusal, "ordered again without saying which certificate is replaced");
                 Box::pin(self.order(account, names, None)).await
             }
             Err(Error::Api(problem)) if kind(&problem) == "accountDoesNotExist" => {

@@ -18,6 +18,7 @@ use crate::model::time::Timestamp;
 const ACCOUNT: &str = "account.json";
 const CERTIFICATE: &str = "certificate.pem";
 const TRIES: &str = "tries.json";
+const CONTACT: &str = "contact";
 /// Tries as they are written today.
 const VERSION: u32 = 1;
 
@@ -94,6 +95,17 @@ impl StateFolder {
             .map_err(|source| self.error(source))
     }
 
+    /// Whether this is the contact that the authority was told last.
+    pub(super) fn knows_contact(&self, contact: Option<&str>) -> bool {
+        let kept = self.read(CONTACT).ok().flatten();
+        kept.is_some_and(|kept| kept.as_slice() == fingerprint(contact).as_bytes())
+    }
+
+    /// Keeps which contact the authority was told; only its digest, as the address is personal data.
+    pub(super) fn keep_contact(&self, contact: Option<&str>) -> Result<(), StateError> {
+        self.write(CONTACT, fingerprint(contact).as_bytes())
+    }
+
     /// The certificate chain and its key, PEM in one text.
     pub(super) fn certificate(&self) -> Result<Option<Zeroizing<Vec<u8>>>, StateError> {
         self.read(CERTIFICATE)
@@ -148,6 +160,10 @@ impl StateFolder {
     fn error(&self, source: io::Error) -> StateError {
         StateError { path: self.path.clone(), source }
     }
+}
+
+fn fingerprint(contact: Option<&str>) -> String {
+    hex::encode(Sha256::digest(contact.unwrap_or_default().as_bytes()))
 }
 
 #[cfg(test)]

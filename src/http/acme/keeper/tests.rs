@@ -26,6 +26,10 @@ struct World {
     window: Arc<Mutex<Option<(Timestamp, Timestamp)>>>,
     /// For which certificates it was asked for a suggestion.
     suggested: Arc<Mutex<Vec<String>>>,
+    /// The kind of problem by which it refuses every order that says what it replaces; none while it gives out no nonce.
+    refusal: Arc<Mutex<Option<&'static str>>>,
+    /// What was posted to it, by path.
+    posted: Arc<Mutex<Vec<(String, serde_json::Value)>>>,
 }
 
 impl World {
@@ -38,6 +42,8 @@ impl World {
             hangs: Arc::default(),
             window: Arc::default(),
             suggested: Arc::default(),
+            refusal: Arc::default(),
+            posted: Arc::default(),
         }
     }
 
@@ -62,6 +68,7 @@ impl World {
         let (clock, asked, answer) = (Arc::clone(&self.clock), Arc::clone(&self.asked), Arc::clone(&self.answer));
         let hangs = Arc::clone(&self.hangs);
         let (window, suggested) = (Arc::clone(&self.window), Arc::clone(&self.suggested));
+        let (refusal, posted) = (Arc::clone(&self.refusal), Arc::clone(&self.posted));
         let exchange: Exchange = Arc::new(move |request| {
             if let Some((start, end)) = *window.lock().unwrap() {
                 let mut answer = Response::builder().header("retry-after", "21600");
@@ -74,6 +81,23 @@ impl World {
                         "newNonce": "https://ca.example/nonce", "newAccount": "https://ca.example/account",
                         "newOrder": "https://ca.example/order", "renewalInfo": "https://ca.example/renewal-info",
                     }),
+                    None if refusal.lock().unwrap().is_some() => {
+                        answer = Response::builder().header("replay-nonce", "bm9uY2U");
+                        let path = request.uri().path().to_owned();
+                        let payload = payload(request.body());
+                        let replaces = payload["replaces"].is_string();
+                        posted.lock().unwrap().push((path.clone(), payload));
+                        match path.as_str() {
+                            "/order" => {
+                                let refusal =
+                                    if replaces { refusal.lock().unwrap().unwrap() } else { "rejectedIdentifier" };
+                                let kind = format!("urn:ietf:params:acme:error:{refusal}");
+                                answer = answer.status(400).header("content-type", "application/problem+json");
+                                serde_json::json!({"type": kind, "detail": "no"})
+                            }
+                            _ => serde_json::json!({"status": "valid"}),
+                        }
+                    }
                     None => {
                         answer = answer.status(503);
                         asked.lock().unwrap().push(clock.now());
@@ -94,7 +118,8 @@ impl World {
             answer.body(body.as_bytes().to_vec()).map_err(|error| error.to_string())
         });
         let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;
-        Keeper::new(config, self.folder.path(), Surroundings { exchange, clock, chance: Arc::new(FixedChance(0.0)) })
+        let chance = Arc::new(FixedChance(0.0));
+        Keeper::new(config, self.folder.path(), Surroundings { exchange, clock, chance, deaf: None })
     }
 
     fn asked(&self) -> Vec<Timestamp> {
@@ -137,6 +162,28 @@ impl World {
         panic!("waited in vain; asked at {:?}", self.asked());
     }
 
+    fn state(&self) -> StateFolder {
+        StateFolder::new(self.folder.path(), &Self::config().directory)
+    }
+
+    /// Puts an account on disk whose contact the authority was told.
+    fn register(&self, contact: Option<&str>) {
+        use base64::Engine;
+        let key = rcgen::KeyPair::generate().unwrap().serialize_der();
+        let account = serde_json::json!({
+            "id": "https://ca.example/account/1", "directory": Self::config().directory,
+            "key_pkcs8": base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(key),
+        });
+        self.state().keep_account(&serde_json::from_value(account).unwrap()).unwrap();
+        self.state().keep_contact(contact).unwrap();
+    }
+
+    /// For every order that was posted, whether it says what it replaces.
+    fn orders(&self) -> Vec<bool> {
+        let posted = self.posted.lock().unwrap();
+        posted.iter().filter(|(path, _)| path == "/order").map(|(_, order)| order["replaces"].is_string()).collect()
+    }
+
     /// Puts a certificate on disk that is good for 90 days from now.
     fn put_on_disk(&self, names: &[&str]) {
         let mut params =
@@ -151,6 +198,15 @@ impl World {
         let pem = format!("{}{}", params.self_signed(&key).unwrap().pem(), key.serialize_pem());
         StateFolder::new(self.folder.path(), &Self::config().directory).keep_certificate(pem.as_bytes()).unwrap();
     }
+}
+
+/// What stands in a signed request (RFC 7515, 7.2.2); null when there is nothing.
+fn payload(body: &[u8]) -> serde_json::Value {
+    use base64::Engine;
+    let request: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let payload = request["payload"].as_str().unwrap_or_default();
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap();
+    serde_json::from_slice(&payload).unwrap_or_default()
 }
 
 fn gaps(asked: &[Timestamp]) -> Vec<u64> {
@@ -271,16 +327,9 @@ fn a_certificate_on_disk_is_used_and_renewed_in_time() {
 
 #[test]
 fn a_moment_that_the_authority_suggests_is_kept_to() {
-    use base64::Engine;
     let world = World::new();
     world.put_on_disk(&["a.example"]);
-    let key = rcgen::KeyPair::generate().unwrap().serialize_der();
-    let account = serde_json::json!({
-        "id": "https://ca.example/account/1", "directory": World::config().directory,
-        "key_pkcs8": base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(key),
-    });
-    let account = serde_json::from_value(account).unwrap();
-    StateFolder::new(world.folder.path(), &World::config().directory).keep_account(&account).unwrap();
+    world.register(None);
     // Sooner than we would: say, since the authority has to revoke it.
     let (start, end) = (world.clock.now().after(5 * DAY), world.clock.now().after(6 * DAY));
     *world.window.lock().unwrap() = Some((start, end));
@@ -299,12 +348,77 @@ fn a_moment_that_the_authority_suggests_is_kept_to() {
 }
 
 #[test]
-fn a_certificate_for_other_names_is_used_while_the_right_one_is_asked_for() {
+fn a_certificate_for_other_names_counts_as_none() {
     let world = World::new();
     world.put_on_disk(&["b.example"]);
     let keeper = world.keeper();
-    assert!(keeper.certificate().is_there());
-    world.during(&keeper, world.until(|| world.asked().len() == 1));
+    let standing = keeper.certificate().standing();
+    assert_eq!((standing.names, standing.validity, standing.renews_at), (vec!["a.example".to_owned()], None, None));
+    assert!(!keeper.certificate().is_there());
+    assert!(keeper.certificate().facts().is_some(), "it is shown while the right one is asked for");
+    world.during(&keeper, world.until(|| keeper.certificate().standing().last_error.is_some()));
+    let problem = keeper.certificate().standing().problem(world.clock.now()).unwrap();
+    assert!(problem.contains("no certificate for a.example yet"), "{problem}");
+}
+
+/// The orders that come of a renewal at an authority that refuses those which say what they replace, with this kind of problem.
+fn orders_refused_as(refusal: &'static str) -> Vec<bool> {
+    let world = World::new();
+    world.put_on_disk(&["a.example"]);
+    world.register(None);
+    *world.refusal.lock().unwrap() = Some(refusal);
+    let now = world.clock.now();
+    *world.window.lock().unwrap() = Some((now, now.after(Duration::from_secs(1))));
+    let keeper = world.keeper();
+    world.during(&keeper, world.until(|| keeper.certificate().standing().last_error.is_some()));
+    world.orders()
+}
+
+#[test]
+fn what_is_replaced_is_a_courtesy_that_no_certificate_depends_on() {
+    // Let's Encrypt's answers for other names and for another account's certificate; RFC 9773, 5 for the third.
+    for refusal in ["malformed", "unauthorized", "alreadyReplaced", "conflict"] {
+        assert_eq!(orders_refused_as(refusal), [true, false], "{refusal}");
+    }
+    assert_eq!(orders_refused_as("rateLimited"), [true], "to ask again at once would be rude");
+}
+
+#[test]
+fn an_order_for_other_names_replaces_nothing() {
+    let world = World::new();
+    world.put_on_disk(&["b.example"]);
+    world.register(None);
+    *world.refusal.lock().unwrap() = Some("malformed");
+    let (start, end) = (world.clock.now(), world.clock.now().after(DAY));
+    *world.window.lock().unwrap() = Some((start, end));
+    let keeper = world.keeper();
+    // What the authority suggests for the old one is known by the second try.
+    world.during(&keeper, async {
+        world.until(|| keeper.certificate().standing().last_error.is_some()).await;
+        world.until(|| !world.suggested.lock().unwrap().is_empty()).await;
+        keeper.certificate().reload().unwrap();
+        world.until(|| world.orders().len() == 2).await;
+    });
+    assert_eq!(world.orders(), [false, false]);
+}
+
+#[test]
+fn another_contact_is_told_once() {
+    let world = World::new();
+    world.put_on_disk(&["a.example"]);
+    world.register(None);
+    *world.refusal.lock().unwrap() = Some("malformed");
+    let (start, end) = (world.clock.now().after(50 * DAY), world.clock.now().after(51 * DAY));
+    *world.window.lock().unwrap() = Some((start, end));
+    let config = config::Acme { contact: Some("me@example.com".to_owned()), ..World::config() };
+    for _ in 0..2 {
+        world.suggested.lock().unwrap().clear();
+        let keeper = world.keeper_of(config.clone());
+        world.during(&keeper, world.until(|| !world.suggested.lock().unwrap().is_empty()));
+    }
+    let posted = world.posted.lock().unwrap();
+    let told: Vec<_> = posted.iter().filter(|(path, _)| path == "/account/1").map(|(_, account)| account).collect();
+    assert_eq!(told, [&serde_json::json!({"contact": ["mailto:me@example.com"]})]);
 }
 
 #[test]
