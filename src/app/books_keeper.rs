@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::commit_news::CommitNews;
+use super::space::Space;
 use crate::alerts::sender::Alerts;
 use crate::alerts::trouble::{AlertClass, Recovered, Trouble};
 use crate::config::Retention;
@@ -44,6 +45,8 @@ pub(super) struct BooksKeeper {
     pub(super) reader: StoreReader,
     pub(super) alerts: Alerts,
     pub(super) news: Arc<CommitNews>,
+    /// Below the reserve nothing is written that can wait: deleting takes room as well.
+    pub(super) space: Arc<Space>,
 }
 
 impl BooksKeeper {
@@ -66,7 +69,7 @@ impl BooksKeeper {
                 self.tell_of_empty_queues(&mut failed);
                 failed_at = now.after(FAILED_EVERY);
             }
-            if now >= sweep_at {
+            if now >= sweep_at && self.space.is_enough() {
                 self.sweep(now);
                 self.drop_leads(now);
                 self.tell_of_shares(now);
@@ -77,6 +80,9 @@ impl BooksKeeper {
     }
 
     fn keep_rejected(&self) {
+        if !self.space.is_enough() {
+            return;
+        }
         if let Some(list) = self.rejected.dirty_snapshot() {
             let _ = self.writer.run(Command::KeepRejected(list));
         }
@@ -147,7 +153,7 @@ impl BooksKeeper {
     /// Leads that have said nothing new for long.
     fn drop_leads(&self, now: Timestamp) {
         let before = now.before(self.leads_kept);
-        while !self.stopping.load(Ordering::SeqCst) {
+        while self.goes_on() {
             let old =
                 self.reader.snapshot().and_then(|snapshot| snapshot.leads_before(before, SLICE)).unwrap_or_default();
             if old.is_empty() || self.writer.run(Command::DropLeads(old, before)).is_err() {
@@ -177,6 +183,10 @@ impl BooksKeeper {
         }
     }
 
+    fn goes_on(&self) -> bool {
+        self.space.is_enough() && !self.stopping.load(Ordering::SeqCst)
+    }
+
     fn sweep(&self, now: Timestamp) {
         let limits = |keep: Duration| SweepLimits { before: now.before(keep), most: SLICE };
         let first = [
@@ -187,7 +197,7 @@ impl BooksKeeper {
         ];
         for mut slice in first.into_iter().flatten() {
             let mut gone = 0;
-            while !self.stopping.load(Ordering::SeqCst) {
+            while self.goes_on() {
                 match self.writer.run(Command::Sweep(slice)) {
                     Ok(Reply::Swept { rows, next }) => {
                         gone += rows;

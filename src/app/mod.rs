@@ -83,6 +83,16 @@ fn beside<T>(companion: impl FnOnce(&AtomicBool) + Send, work: impl FnOnce() -> 
     })
 }
 
+/// A process can't see what became of the variables and credentials that it was started with, nor whether they changed.
+fn told_of_reload(holds_copies: bool) {
+    tracing::info!("configuration reloaded");
+    if holds_copies {
+        tracing::warn!(
+            "secrets from credentials and the environment are those of the start; if you changed one: systemctl restart tallyhook"
+        );
+    }
+}
+
 /// Heeds signals until one asks to stop, or the store fails.
 fn run(
     app: &App,
@@ -98,7 +108,7 @@ fn run(
                     Wish::Stop => return Ok(()),
                     Wish::Reload => match reload(file) {
                         Ok(fresh) => match tokio::task::block_in_place(|| app.reload(fresh)) {
-                            Ok(()) => tracing::info!("configuration reloaded"),
+                            Ok(()) => told_of_reload(app.holds_copies()),
                             Err(error) => tracing::error!(%error, "the old configuration stays in force"),
                         },
                         Err(problems) => tracing::error!(%problems, "the old configuration stays in force"),

@@ -37,6 +37,11 @@ impl From<ReloadError> for StartError {
 }
 
 impl App {
+    /// Whether the configuration in force takes values from credentials or the environment, which only a restart brings up to date.
+    pub fn holds_copies(&self) -> bool {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).holds_copies
+    }
+
     /// Takes over sources, secrets, destinations, rules and the certificate's files. Queues and dedup marks are untouched.
     ///
     /// # Errors

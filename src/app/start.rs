@@ -245,6 +245,7 @@ impl App {
                 reader: store.reader(),
                 alerts: alerts.clone(),
                 news: Arc::clone(&news),
+                space: Arc::clone(&space),
             },
             surroundings: surroundings.clone(),
         })?;

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::output::{json_line, path};
-use super::{Failure, Setting};
+use super::{Failure, Setting, service};
 use crate::config::{Config, Destination, Source, Tls};
 use crate::destinations;
 use crate::destinations::consent::{Need, Purpose};
@@ -17,7 +17,8 @@ use crate::sources;
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every mistake is told at once, with its line. Exit code 2 when there is one. Nothing outside is asked.
+Every mistake is told at once, with its line, and a file that the service's user can't read. Exit code 2 when there is one. Nothing \
+outside is asked.
 
 Examples:
   tallyhook check
@@ -38,6 +39,9 @@ impl Check {
                 return Err(problems.into());
             }
         };
+        if let Some(unreadable) = service::unreadable(&config).first() {
+            return Err(Failure::Wrong(format!("{}; {}", unreadable.message(), unreadable.fix())));
+        }
         let summary = summary(&config);
         if setting.json { json_line(out, &summary) } else { Ok(page(&config, &summary, out)?) }
     }

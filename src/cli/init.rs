@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::output::json_line;
+use super::service::{give_to_service, is_of_service};
 use super::{Failure, Setting};
 use crate::config::{self, DEFAULT_FILE};
 
@@ -44,6 +45,11 @@ impl Init {
             )),
             _ => Failure::Failed(format!("can't write {}: {error}", file.display())),
         })?;
+        if is_of_service(file) {
+            give_to_service(file).map_err(|error| {
+                Failure::Failed(format!("{} is written, but the service can't read it: {error}", file.display()))
+            })?;
+        }
         if setting.json {
             return json_line(out, &serde_json::json!({"file": file.display().to_string()}));
         }

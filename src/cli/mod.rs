@@ -22,6 +22,7 @@ mod rejected;
 mod restore;
 mod send;
 mod serve;
+mod service;
 mod setup;
 mod status;
 mod table;

@@ -9,7 +9,7 @@ use clap::Args;
 use super::access::SMALL_CACHE;
 use super::backup::{contents, faulty, told};
 use super::output::{json_line, path};
-use super::{Failure, Setting};
+use super::{Failure, Setting, service};
 use crate::config::{Config, Location};
 use crate::http::admin_client;
 use crate::platform::new_file::{NewFile, folder_of};
@@ -108,6 +108,13 @@ fn refuse_running(location: &Location) -> Result<(), Failure> {
     if admin_client::is_running(&location.socket).map_err(|error| Failure::Failed(error.to_string()))? {
         return Err(Failure::Failed(
             "tallyhook is running: stop it first, with its socket, so that nothing starts it meanwhile: systemctl stop \
+             tallyhook-https.socket tallyhook.service"
+                .to_owned(),
+        ));
+    }
+    if location.file.as_deref().is_some_and(service::is_of_service) && service::is_socket_active() {
+        return Err(Failure::Failed(
+            "tallyhook-https.socket is active: the next sender would start tallyhook in the middle. Stop both: systemctl stop \
              tallyhook-https.socket tallyhook.service"
                 .to_owned(),
         ));

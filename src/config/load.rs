@@ -133,11 +133,14 @@ fn folder(file: &Path) -> PathBuf {
 pub(super) fn from_text(text: &str, file: &Path, environment: &dyn Environment) -> Result<Config, Problems> {
     let reader = Reader::new(file.display().to_string(), folder(file), text, environment);
     let config = run(&reader);
-    let holds_secrets = reader.holds_secrets();
+    let (holds_secrets, secret_files, holds_copies) =
+        (reader.holds_secrets(), reader.secret_files(), reader.holds_copies());
     let warnings = reader.finish()?;
     // Without a mistake there is a configuration: only syntax errors, which are mistakes, leave none.
     match config {
-        Some(config) => Ok(Config { file: Some(file.to_owned()), holds_secrets, warnings, ..config }),
+        Some(config) => {
+            Ok(Config { file: Some(file.to_owned()), holds_secrets, secret_files, holds_copies, warnings, ..config })
+        }
         None => Err(Problems(Vec::new())),
     }
 }

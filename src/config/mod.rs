@@ -55,6 +55,10 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Whether a secret itself stands in the file, and not only where it is.
     pub holds_secrets: bool,
+    /// Files that were named with `{ file = "…" }`.
+    pub secret_files: Vec<PathBuf>,
+    /// Whether something came from a systemd credential or a variable, of which a running process keeps the copies of its start.
+    pub holds_copies: bool,
     /// The public listener.
     pub server: Server,
     /// The operator's door.

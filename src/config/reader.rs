@@ -36,6 +36,8 @@ pub(super) struct Reader<'r> {
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
     holds_secrets: Cell<bool>,
+    secret_files: RefCell<Vec<PathBuf>>,
+    holds_copies: Cell<bool>,
 }
 
 impl<'r> Reader<'r> {
@@ -49,6 +51,8 @@ impl<'r> Reader<'r> {
             problems: RefCell::default(),
             warnings: RefCell::default(),
             holds_secrets: Cell::default(),
+            secret_files: RefCell::default(),
+            holds_copies: Cell::default(),
         }
     }
 
@@ -118,6 +122,26 @@ impl<'r> Reader<'r> {
     /// Whether a secret was read that stands in the file itself.
     pub fn holds_secrets(&self) -> bool {
         self.holds_secrets.get()
+    }
+
+    /// Writes down that a value is in a file of its own.
+    pub fn note_file(&self, path: PathBuf) {
+        self.secret_files.borrow_mut().push(path);
+    }
+
+    /// The files that values were taken from.
+    pub fn secret_files(&self) -> Vec<PathBuf> {
+        self.secret_files.borrow().clone()
+    }
+
+    /// Writes down that a value came from a variable or a credential.
+    pub fn note_copy(&self) {
+        self.holds_copies.set(true);
+    }
+
+    /// Whether a value came from a variable or a credential.
+    pub fn holds_copies(&self) -> bool {
+        self.holds_copies.get()
     }
 
     fn problem(&self, place: &Place, wrong: Wrong) -> Problem {

@@ -32,6 +32,8 @@ pub(super) fn config<'s>(reader: &'s Reader<'s>, root: &'s Spanned<DeTable<'s>>)
     Config {
         file: None,
         holds_secrets: false,
+        secret_files: Vec::new(),
+        holds_copies: false,
         server,
         admin,
         store,

@@ -50,6 +50,9 @@ const CREDENTIALS_FOLDER: &str = "credentials";
 /// What the unit's `LoadCredential=tallyhook:/etc/tallyhook/credentials` puts before the names of the files.
 const CREDENTIAL_PREFIX: &str = "tallyhook_";
 
+/// Names the folder into which the unit's `ExecReload=` copies the credentials' files; it is there after a reload only.
+const REFRESHED_CREDENTIALS: &str = "REFRESHED_CREDENTIALS_DIRECTORY";
+
 /// Nothing that is a value is longer than this many bytes.
 const LONGEST: u64 = 64 << 10;
 
@@ -77,12 +80,21 @@ pub(super) fn fetch(reader: &Reader<'_>, item: &Item<'_>) -> Option<Result<Given
     };
     Some(match place.as_ref() {
         "env" => variable(reader, name),
-        "file" => file(&reader.path(name)).map(|text| Given { text, origin: Origin::File(reader.path(name)) }),
+        "file" => {
+            read_file(reader, reader.path(name)).map(|text| Given { text, origin: Origin::File(reader.path(name)) })
+        }
         _ => credential(reader, name),
     })
 }
 
+fn read_file(reader: &Reader<'_>, path: PathBuf) -> Result<String, Wrong> {
+    let text = file(&path);
+    reader.note_file(path);
+    text
+}
+
 fn variable(reader: &Reader<'_>, name: &str) -> Result<Given, Wrong> {
+    reader.note_copy();
     match reader.environment.var(name) {
         Some(text) => Ok(Given { text, origin: Origin::Variable(name.to_owned()) }),
         None => {
@@ -98,12 +110,20 @@ fn credential(reader: &Reader<'_>, name: &str) -> Result<Given, Wrong> {
             Wrong::new("a credential has a plain name without slashes").but("for a path write { file = \"…\" }")
         );
     }
+    // What systemd gives a process at its start never changes; a reload of the unit puts the files as they are now elsewhere.
+    let refreshed = reader.environment.var(REFRESHED_CREDENTIALS).map(PathBuf::from).filter(|folder| folder.is_dir());
+    if let Some(fresh) = refreshed.as_ref().map(|folder| folder.join(name)).filter(|fresh| fresh.exists()) {
+        return file(&fresh).map(|text| Given { text, origin: Origin::Credential(name.to_owned()) });
+    }
     let text = match reader.environment.var("CREDENTIALS_DIRECTORY") {
         Some(folder) => {
+            reader.note_copy();
             let folder = Path::new(&folder);
             // A folder that is loaded as a whole has its credentials named after it (`systemd.exec(5)`, LoadCredential).
             let loaded_with_folder = folder.join(format!("{CREDENTIAL_PREFIX}{name}"));
-            if loaded_with_folder.exists() { file(&loaded_with_folder) } else { file(&folder.join(name)) }
+            // Once refreshed, what is left of that folder at the start is out of date.
+            let is_current = refreshed.is_none() && loaded_with_folder.exists();
+            if is_current { file(&loaded_with_folder) } else { file(&folder.join(name)) }
         }
         None => file(&reader.path(CREDENTIALS_FOLDER).join(name)).map_err(|wrong| {
             wrong.but(format!(

@@ -59,7 +59,8 @@ pub enum StoreError {
     },
     /// The folder can't be made or the file can't be reached.
     #[error(
-        "{path} can't be used: {cause}; check that the folder exists, has room, and belongs to the user tallyhook runs as"
+        "{path} can't be used: {cause}; check that the folder exists, has room, and belongs to the user tallyhook runs as; a service of systemd \
+         writes outside /var/lib/tallyhook only where ReadWritePaths= lets it (systemctl edit tallyhook)"
     )]
     Path {
         /// Which file.

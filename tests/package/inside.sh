@@ -23,21 +23,27 @@ check "nothing is started before it is configured" inactive tallyhook.service
 check "the user is there" getent passwd tallyhook
 check "the credentials' folder is root's alone" test "$(stat -c '%U %a' /etc/tallyhook/credentials)" = 'root 700'
 
-# Configured by hand, secrets as credentials.
-umask 077
-printf 'whsec_package_test' > /etc/tallyhook/credentials/stripe
-cat > /etc/tallyhook/tallyhook.toml <<'TOML'
-[server]
-listen = "0.0.0.0:443"
+# A sample for those who write the configuration themselves.
+check "init writes a sample" tallyhook init
+check "which the service can read" test "$(stat -c '%U %G %a' /etc/tallyhook/tallyhook.toml)" = 'root tallyhook 640'
+rm /etc/tallyhook/tallyhook.toml
 
-[sources.stripe]
-kind = "stripe"
-secrets = [{ credential = "stripe" }]
-TOML
-chown root:tallyhook /etc/tallyhook/tallyhook.toml && chmod 640 /etc/tallyhook/tallyhook.toml
-umask 022
+# Set up as a new user would, with nobody to ask. There is no net here, so that no certificate comes.
+said=$(printf 'whsec_package_test' | timeout 100 tallyhook setup --batch --domain hooks.example.com --email me@example.com \
+    --stripe-secret-file - --highlevel-webhooks --highlevel-location ve9EPM428h8vShlRW1KT --start 2>&1) || failed "setup: $said"
+check "setup prints the address for Stripe" grep -q 'https://hooks.example.com/api/webhooks/stripe' <<<"$said"
+check "and the one for HighLevel" grep -q 'https://hooks.example.com/api/webhooks/highlevel/' <<<"$said"
+check "setup examines what it did" grep -q 'permissions.configuration' <<<"$said"
+check "it is up, without a certificate as well" active tallyhook.service
+check "the port is held by its socket" active tallyhook-https.socket
+check "both come with every boot" systemctl is-enabled --quiet tallyhook-https.socket tallyhook.service
+check "the configuration is closed to others" test "$(stat -c '%U %G %a' /etc/tallyhook/tallyhook.toml)" = 'root tallyhook 640'
+check "the secret is root's alone" test "$(stat -c '%U %a' /etc/tallyhook/credentials/stripe)" = 'root 600'
 check "root can check the configuration outside the service" tallyhook check
-systemctl enable --now tallyhook-https.socket tallyhook.service
+
+# From here on without TLS, for which somebody outside would have to vouch.
+sed -i 's/^tls = .*/tls = { mode = "off" }\nlisten = "0.0.0.0:443"/' /etc/tallyhook/tallyhook.toml
+systemctl restart tallyhook.service
 check "it is up" patiently active tallyhook.service
 check "a signed event is taken" answers
 check "it is counted" test "$(events)" = 1
@@ -75,13 +81,63 @@ echo "sent $sent, refused $refused during four restarts"
 check "no request was refused during four restarts" test "$refused" = 0
 check "every one that was answered is there" test "$(events)" = $((before + sent))
 
-# A reload takes another secret's file only with a restart; a broken configuration keeps the old one.
+# A file that the service's user can't read is found by check and doctor, though root can read it.
+chgrp root /etc/tallyhook/tallyhook.toml
+said=$(tallyhook check 2>&1) && failed "check is content with a file that the service can't read"
+check "check names the file and the command" grep -q 'chown root:tallyhook /etc/tallyhook/tallyhook.toml' <<<"$said"
+check "doctor does, too" sh -c 'tallyhook doctor --json | grep -q permissions.service'
+chgrp tallyhook /etc/tallyhook/tallyhook.toml
+
+# A reload takes another secret.
+printf 'whsec_another_secret' > /etc/tallyhook/credentials/stripe
+systemctl reload tallyhook.service || failed "reload"
+check "a reload takes another secret" patiently answers
+check "which only root can change, and only the service can read" \
+    test "$(stat -c '%U %G %a' /run/tallyhook-credentials /run/tallyhook-credentials/stripe | tr '\n' ,)" = 'root tallyhook 750,root tallyhook 640,'
+systemctl restart tallyhook.service
+check "a restart leaves no copies of it" test ! -e /run/tallyhook-credentials
+check "and takes it as well" patiently answers
+
+# A broken configuration keeps the old one.
 cp -p /etc/tallyhook/tallyhook.toml /etc/tallyhook/good.toml
 echo 'nonsense = 1' >> /etc/tallyhook/tallyhook.toml
 systemctl reload tallyhook.service
 check "a broken configuration is refused in the journal" patiently sh -c 'journalctl -u tallyhook --no-pager | grep -q "the old configuration stays in force"'
 check "and the old one works on" tallyhook send stripe --live --config /etc/tallyhook/good.toml
+
+# Restarted with it, while a sender knocks: it is tried again at a bearable pace, and the mended one is taken up by itself.
+printf 'POST / HTTP/1.1\r\nHost: x\r\n\r\n' > knock
+touch running
+( while [ -e running ]; do timeout 1 bash -c 'cat knock >/dev/tcp/127.0.0.1/443; sleep 0.1' 2>/dev/null; done ) &
+starts() { systemctl show -p NRestarts --value tallyhook.service; }
+systemctl restart tallyhook.service 2>/dev/null
+before=$(starts)
+sleep 7
+tried=$(($(starts) - before))
+echo "started $tried times in 7 s with a broken configuration"
+check "a broken configuration is tried again" test "$tried" -ge 1
+check "at a bearable pace" test "$tried" -le 5
+check "the socket is there meanwhile" active tallyhook-https.socket
 cat /etc/tallyhook/good.toml > /etc/tallyhook/tallyhook.toml
+check "the mended configuration is taken up by itself" patiently answers
+rm running
+wait
+check "the socket lives" active tallyhook-https.socket
+
+# Another port, as the README says it; and a service that was stopped by itself brings its socket.
+mkdir -p /run/systemd/system/tallyhook-https.socket.d
+printf '[Socket]\nListenStream=\nListenStream=8443\nListenStream=80\n' > /run/systemd/system/tallyhook-https.socket.d/test.conf
+sed -i 's/0.0.0.0:443/0.0.0.0:8443/' /etc/tallyhook/tallyhook.toml
+systemctl daemon-reload
+systemctl stop tallyhook-https.socket tallyhook.service && systemctl start tallyhook.service
+check "another port is taken as the README says" patiently answers
+check "the socket came with the service" active tallyhook-https.socket
+rm -r /run/systemd/system/tallyhook-https.socket.d
+systemctl daemon-reload
+systemctl stop tallyhook-https.socket tallyhook.service
+cat /etc/tallyhook/good.toml > /etc/tallyhook/tallyhook.toml
+systemctl start tallyhook.service
+check "and the old port again" patiently answers
 
 # Killed: started again, nothing lost.
 before=$(events) was=$(pid)
@@ -125,6 +181,9 @@ before=$(events)
 check "a last backup" tallyhook backup /root/last.backup
 said=$(tallyhook restore /root/last.backup 2>&1) && failed "a restore beside the running program was let through"
 check "a restore is refused while it runs" grep -q 'stop it first' <<<"$said"
+systemctl stop tallyhook.service 2>/dev/null
+said=$(tallyhook restore /root/last.backup 2>&1) && failed "a restore that the next sender would disturb was let through"
+check "a restore is refused while the socket waits for senders" grep -q 'tallyhook-https.socket is active' <<<"$said"
 systemctl stop tallyhook-https.socket tallyhook.service
 said=$(tallyhook restore /root/last.backup 2>&1) && failed "a restore over a store was let through"
 check "a restore is refused over a store" grep -q 'move it away first' <<<"$said"

@@ -15,6 +15,15 @@ use crate::model::time::Timestamp;
 use crate::platform::new_file::folder_of;
 use crate::platform::served_certificate::{Served, served_certificate};
 
+/// What to do while the authority has not answered yet.
+pub(super) const ASK_AGAIN: &str = "wait a minute, then ask again: `tallyhook doctor`";
+
+/// Whether the first certificate is under way, and nothing went wrong with it yet.
+pub(super) fn is_being_fetched(status: &Value) -> bool {
+    let certificate = &status["certificate"];
+    certificate["mode"] == "acme" && certificate["expires_at"].is_null() && certificate["failures"] == 0
+}
+
 /// Asks the listener for its certificate, as a sender does.
 pub(super) fn look(server: &Server, names: &[String], status: &Value, now: Timestamp) -> Option<Finding> {
     if server.tls == Tls::Off {
@@ -25,21 +34,20 @@ pub(super) fn look(server: &Server, names: &[String], status: &Value, now: Times
     }
     let name = names.first().map_or("localhost", String::as_str);
     let served = served_certificate(from_here(server.listen), name, PATIENCE);
-    Some(judge(server.tls.mode(), names, served, status, now))
+    Some(judge(&server.tls, names, served, status, now))
 }
 
 /// Looks at the files of the certificate, while nothing runs that would show it.
 pub(super) fn look_at_files(server: &Server, names: &[String], store: &Path, now: Timestamp) -> Finding {
-    let mode = server.tls.mode();
     let kept = match &server.tls {
         Tls::Off => return without_tls(server),
         Tls::Files { cert, key } => facts_of(cert, key).map(Some),
         Tls::Acme(acme) => kept(acme, folder_of(store)),
     };
     match kept {
-        Ok(Some(facts)) => judge_facts(mode, names, &facts, None, now),
+        Ok(Some(facts)) => judge_facts(&server.tls, names, &facts, None, now),
         Ok(None) => Finding::ok("certificate", "there is none yet; it is fetched when tallyhook has started"),
-        Err(why) if mode == "acme" => Finding::warning(
+        Err(why) if server.tls.mode() == "acme" => Finding::warning(
             "certificate",
             why,
             "run this as root or as the user that tallyhook runs as, and see that it may write to its state folder",
@@ -63,40 +71,59 @@ fn facts_of(cert: &Path, key: &Path) -> Result<Facts, String> {
     certificate.facts().ok_or_else(|| format!("{}: the first certificate in it can't be read", cert.display()))
 }
 
-fn judge(mode: &'static str, names: &[String], served: io::Result<Served>, status: &Value, now: Timestamp) -> Finding {
+fn judge(tls: &Tls, names: &[String], served: io::Result<Served>, status: &Value, now: Timestamp) -> Finding {
     let served = match served {
         Ok(served) => served,
         Err(error) => {
+            if is_being_fetched(status) {
+                return Finding::warning("certificate", "the certificate is being fetched", ASK_AGAIN);
+            }
             let why = match status["certificate"]["last_error"].as_str() {
                 Some(reason) => format!("there is no certificate yet: {reason}"),
                 None => format!("no certificate is shown: {error}"),
             };
-            return Finding::error(
-                "certificate",
-                why,
-                "the authority has to reach this server under its name on port 443: mend DNS and firewall, then `systemctl reload \
-                 tallyhook` tries at once",
-            );
+            let fix = match tls {
+                Tls::Acme(_) => {
+                    "the authority has to reach this server under its name on port 443: mend DNS and firewall, then `systemctl reload \
+                     tallyhook` tries at once, unless the authority asked to wait"
+                }
+                _ => {
+                    "the running tallyhook was started with another configuration, or something else listens there: `systemctl restart \
+                     tallyhook`, then look at `ss -ltnp`"
+                }
+            };
+            return Finding::error("certificate", why, fix);
         }
     };
     match Facts::read(&served.certificate) {
-        Some(facts) => judge_facts(mode, names, &facts, served.doubt, now),
-        None => Finding::error("certificate", "what is shown as a certificate can't be read", mend(mode)),
+        // The old one is shown until the one for the configured names has come.
+        Some(facts) if is_being_fetched(status) && !missing(&facts, names).is_empty() => {
+            Finding::warning("certificate", "the certificate for these names is being fetched", ASK_AGAIN)
+        }
+        Some(facts) => judge_facts(tls, names, &facts, served.doubt, now),
+        None => Finding::error("certificate", "what is shown as a certificate can't be read", mend(tls)),
     }
 }
 
-fn mend(mode: &str) -> &'static str {
-    match mode {
-        "files" => "put another certificate into the files of server.tls; it is taken up by itself",
-        _ => "correct server.tls.domains and reload; the certificate is fetched by itself",
+fn mend(tls: &Tls) -> &'static str {
+    match tls {
+        Tls::Acme(_) => {
+            "correct server.tls.domains, then `systemctl restart tallyhook`; the certificate is fetched by itself, and `tallyhook status` \
+             says why when it is not"
+        }
+        _ => "put another certificate into the files of server.tls; it is taken up by itself",
     }
 }
 
-fn judge_facts(mode: &'static str, names: &[String], facts: &Facts, doubt: Option<String>, now: Timestamp) -> Finding {
-    let mend = mend(mode);
+/// The names that a certificate is not for.
+fn missing<'a>(facts: &Facts, names: &'a [String]) -> Vec<&'a str> {
+    names.iter().map(String::as_str).filter(|name| !facts.names.iter().any(|known| is_for(known, name))).collect()
+}
+
+fn judge_facts(tls: &Tls, names: &[String], facts: &Facts, doubt: Option<String>, now: Timestamp) -> Finding {
+    let (mend, mode) = (mend(tls), tls.mode());
     let shown = facts.names.join(", ");
-    let missing: Vec<&str> =
-        names.iter().map(String::as_str).filter(|name| !facts.names.iter().any(|known| is_for(known, name))).collect();
+    let missing = missing(facts, names);
     if !missing.is_empty() {
         return Finding::error(
             "certificate",
@@ -113,8 +140,7 @@ fn judge_facts(mode: &'static str, names: &[String], facts: &Facts, doubt: Optio
         let fix = match mode {
             "files" => mend,
             _ => {
-                "a running tallyhook renews it by itself; `journalctl -u tallyhook` says why it did not, `systemctl reload tallyhook` \
-                 tries at once"
+                "a running tallyhook renews it by itself; `tallyhook status` says why it did not, and when it tries again"
             }
         };
         return if facts.not_after <= now {
@@ -130,10 +156,23 @@ fn judge_facts(mode: &'static str, names: &[String], facts: &Facts, doubt: Optio
             format!(
                 "the certificate for {shown} is good for {days} more days, but not signed by a usual authority: {doubt}"
             ),
-            "senders like Stripe refuse it, unless a proxy in front shows another; server.tls with mode = \"acme\" fetches one that \
-             they take, and cert has to hold the whole chain",
+            doubtful(tls),
         ),
         None => Finding::ok("certificate", format!("the certificate for {shown} is good for {days} more days")),
+    }
+}
+
+/// What to do about a certificate that senders do not trust.
+const fn doubtful(tls: &Tls) -> &'static str {
+    match tls {
+        Tls::Acme(_) => {
+            "senders like Stripe refuse it: with `staging` in server.tls it is a rehearsal, so take that out and `systemctl restart \
+             tallyhook`; an authority of your own is right only for senders that know it"
+        }
+        _ => {
+            "senders like Stripe refuse it, unless a proxy in front shows another; server.tls with mode = \"acme\" fetches one that \
+             they take, and cert has to hold the whole chain"
+        }
     }
 }
 
@@ -159,7 +198,50 @@ mod tests {
 
     fn found(names: &[&str], served: io::Result<Served>, now: &str) -> Finding {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        judge("files", &names, served, &json!({}), now.parse().unwrap())
+        judge(&files(), &names, served, &json!({}), now.parse().unwrap())
+    }
+
+    fn files() -> Tls {
+        Tls::Files { cert: "cert.pem".into(), key: "key.pem".into() }
+    }
+
+    fn acme() -> Tls {
+        Tls::Acme(Box::new(crate::config::Acme {
+            domains: vec!["a.example".to_owned()],
+            contact: None,
+            directory: "https://ca.example/dir".to_owned(),
+            ca_root: None,
+            eab: None,
+            http_listen: None,
+            retry: std::time::Duration::from_secs(60),
+            allow_private_addresses: false,
+        }))
+    }
+
+    #[test]
+    fn the_advice_is_of_the_way_the_certificate_comes() {
+        let (names, now) = (["a.example".to_owned()], "2026-11-22T10:00:00Z".parse().unwrap());
+        let fix = |tls: &Tls, served: io::Result<Served>| judge(tls, &names, served, &json!({}), now).fix.unwrap();
+        let doubted = || Ok(served("a.example", Some("UnknownIssuer")));
+        assert!(fix(&acme(), doubted()).contains("staging") && !fix(&files(), doubted()).contains("staging"));
+        let closed = || Err(io::Error::other("closed"));
+        assert!(fix(&acme(), closed()).contains("the authority") && !fix(&files(), closed()).contains("the authority"));
+        let other = || Ok(served("b.example", None));
+        assert!(fix(&acme(), other()).contains("systemctl restart"), "a reload refuses another server.tls");
+        assert!(fix(&files(), other()).contains("taken up by itself"));
+    }
+
+    #[test]
+    fn the_first_certificate_takes_its_time() {
+        let (names, now) = (["a.example".to_owned()], "2026-11-22T10:00:00Z".parse().unwrap());
+        let found = |served: io::Result<Served>, failures: u8| {
+            let status =
+                json!({"certificate": {"mode": "acme", "expires_at": null, "failures": failures, "last_error": null}});
+            judge(&acme(), &names, served, &status, now).level
+        };
+        assert_eq!(found(Err(io::Error::other("closed")), 0), Level::Warning);
+        assert_eq!(found(Ok(served("old.example", None)), 0), Level::Warning);
+        assert_eq!(found(Err(io::Error::other("closed")), 1), Level::Error);
     }
 
     #[test]
@@ -187,7 +269,7 @@ mod tests {
         std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
         let facts = facts_of(&cert, &key).unwrap();
         let now = "2026-11-22T10:00:00Z".parse().unwrap();
-        let found = |name: &str| judge_facts("files", &[name.to_owned()], &facts, None, now).level;
+        let found = |name: &str| judge_facts(&files(), &[name.to_owned()], &facts, None, now).level;
         assert_eq!((found("a.example"), found("b.example")), (Level::Ok, Level::Error));
         std::fs::write(&key, "no key").unwrap();
         assert!(facts_of(&cert, &key).unwrap_err().contains("key.pem holds no private key"));

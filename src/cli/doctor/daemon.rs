@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::certificate::{ASK_AGAIN, is_being_fetched};
 use super::finding::Finding;
 use crate::cli::Failure;
 
@@ -15,6 +16,9 @@ pub(super) fn judge(status: &Result<Option<Value>, Failure>) -> Finding {
         Ok(None) => Finding::warning("daemon", "tallyhook is not running, so that nothing is received or sent", START),
         Ok(Some(status)) => match status["not_taking"].as_str() {
             None => Finding::ok("daemon", "tallyhook is running and takes webhooks"),
+            Some(reason) if is_being_fetched(status) => {
+                Finding::warning("daemon", format!("tallyhook is running, and {reason}"), ASK_AGAIN)
+            }
             Some(reason) => Finding::error(
                 "daemon",
                 format!("tallyhook is running, but {reason}"),
@@ -43,6 +47,9 @@ mod tests {
         assert_eq!(level(Ok(Some(json!({"not_taking": null})))), Level::Ok);
         assert_eq!(level(Ok(Some(json!({"not_taking": "webhooks are not taken now: full"})))), Level::Error);
         assert_eq!(level(Err(Failure::Failed("forbidden".to_owned()))), Level::Error);
+        let first = |failures: u8| json!({"not_taking": "no certificate yet", "certificate": {"mode": "acme", "expires_at": null, "failures": failures}});
+        assert_eq!(level(Ok(Some(first(0)))), Level::Warning, "the authority had no time to answer yet");
+        assert_eq!(level(Ok(Some(first(1)))), Level::Error);
         let stopped = judge(&Ok(None));
         assert_eq!(stopped.level, Level::Warning);
         assert!(stopped.fix.unwrap().contains("systemctl enable --now tallyhook-https.socket"));

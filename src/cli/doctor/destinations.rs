@@ -22,16 +22,18 @@ pub(super) fn judge(row: &Value) -> Finding {
 }
 
 fn fix(name: &str, status: Option<u64>) -> String {
-    let then = format!(
-        "then reload (`systemctl reload tallyhook`) and, if it is held, `tallyhook destinations resume {name}`"
-    );
+    let resume = format!("if it is held, `tallyhook destinations resume {name}`");
     match status {
         Some(401 | 403) => {
+            // A running process keeps the copies of credentials and variables that it was started with.
             format!(
-                "make a new key there with all the rights named in the guide, put it where [destinations.{name}] says, {then}"
+                "make a new key there with all the rights named in the guide, put it where [destinations.{name}] says, then `systemctl \
+                 restart tallyhook` (no sender is refused meanwhile) and, {resume}"
             )
         }
-        _ => format!("put right what is named there or in [destinations.{name}], {then}"),
+        _ => format!(
+            "put right what is named there or in [destinations.{name}], then reload (`systemctl reload tallyhook`) and, {resume}"
+        ),
     }
 }
 
@@ -94,7 +96,9 @@ mod tests {
         assert_eq!(judge(&row("unavailable", 503)).level, Level::Warning);
         let revoked = judge(&row("broken", 401));
         assert_eq!((revoked.level, revoked.check.as_str()), (Level::Error, "destination.crm"));
-        assert!(revoked.fix.unwrap().contains("make a new key"));
+        let fix = revoked.fix.unwrap();
+        assert!(fix.contains("make a new key") && fix.contains("systemctl restart tallyhook"), "{fix}");
+        assert!(judge(&row("broken", 404)).fix.unwrap().contains("systemctl reload tallyhook"));
         assert_eq!(judge(&json!({"name": "hook", "result": "not_tested", "explanation": "x"})).level, Level::Ok);
     }
 

@@ -63,13 +63,21 @@ fn judge_speed(time: io::Result<Duration>, folder: &Path) -> Finding {
                 "a small write takes {} ms to be on the disk at {place}: senders wait that long for their answer",
                 time.as_millis()
             ),
-            "put the state on a local SSD instead of a network disk or a hard disk (store.path)",
+            "put the state on a local SSD instead of a network disk or a hard disk: stop tallyhook with its socket, move the folder, name it in \
+             store.path, and let the service write there: `systemctl edit tallyhook`, [Service], ReadWritePaths=/the/new/folder",
         ),
         Ok(time) => {
             let micros = time.as_micros();
             Finding::ok(
                 "fsync",
                 format!("a small write is on the disk at {place} after {}.{} ms", micros / 1000, micros % 1000 / 100),
+            )
+        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            Finding::error(
+                "fsync",
+                format!("nothing can be written at {place}: {error}"),
+                "make room on that disk, or enlarge it",
             )
         }
         Err(error) => Finding::warning(
@@ -100,6 +108,13 @@ mod tests {
         assert_eq!(found(51).level, Level::Warning);
         assert_eq!(found(50).level, Level::Ok);
         assert!(found(2).message.contains("2.0 ms"));
-        assert_eq!(judge_speed(Err(io::Error::other("no")), Path::new("/state")).level, Level::Warning);
+        assert!(
+            found(51).fix.unwrap().contains("ReadWritePaths="),
+            "the unit lets the service write to one folder only"
+        );
+        let failed = |kind: io::ErrorKind| judge_speed(Err(kind.into()), Path::new("/state"));
+        assert_eq!(failed(io::ErrorKind::PermissionDenied).level, Level::Warning);
+        let full = failed(io::ErrorKind::StorageFull);
+        assert_eq!((full.level, full.fix.unwrap().contains("make room")), (Level::Error, true));
     }
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::finding::{Finding, Level};
+use crate::cli::service::{Unreadable, unreadable};
 use crate::config::Config;
 use crate::platform::accounts::user_name;
 
@@ -15,9 +16,15 @@ const OTHERS_WRITE: u32 = 0o002;
 /// Anybody but the owner may do anything.
 const NOT_OWNER: u32 = 0o077;
 
+/// What the service's user can't read: with that the service does not start, or keeps an old certificate.
+fn of_service(unreadable: &[Unreadable]) -> Vec<Finding> {
+    const CHECK: &str = "permissions.service";
+    unreadable.iter().map(|unreadable| Finding::error(CHECK, unreadable.message(), unreadable.fix())).collect()
+}
+
 /// Looks at everything that is there.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = of_service(&unreadable(config));
     if let Some(file) = &config.file {
         findings.push(of_configuration(file, config.holds_secrets));
         let folder = file.with_file_name("credentials");

@@ -83,7 +83,7 @@ impl Answers {
     pub(super) fn configuration(&self) -> String {
         let mut text = Text(
             "# Written by `tallyhook setup`. Every key there is, with what it does: tallyhook init --all -\n\
-             # After a change: tallyhook check && systemctl reload tallyhook\n"
+             # After a change, here or in credentials/: tallyhook check && systemctl restart tallyhook (no sender is refused meanwhile)\n"
                 .to_owned(),
         );
         text.table("server");

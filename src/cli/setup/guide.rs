@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::DEFAULT_FILE;
+use crate::cli::service::is_of_service;
 use crate::sources::stripe::EVENTS_TO_TICK;
 
 /// What to do in Stripe's dashboard, for an endpoint with this address.
@@ -31,11 +31,6 @@ pub(super) const fn units(proxy: bool) -> &'static [&'static str] {
     if proxy { &["tallyhook.service"] } else { &["tallyhook-https.socket", "tallyhook.service"] }
 }
 
-/// Whether the service starts with this file, as its unit says.
-pub(super) fn is_of_service(file: &Path) -> bool {
-    file == Path::new(DEFAULT_FILE)
-}
-
 /// The command that starts it.
 pub(super) fn start(file: &Path, proxy: bool) -> String {
     match is_of_service(file) {
@@ -57,7 +52,7 @@ mod tests {
 
     #[test]
     fn behind_a_proxy_port_443_is_left_alone() {
-        let file = Path::new(DEFAULT_FILE);
+        let file = Path::new(crate::config::DEFAULT_FILE);
         assert_eq!(start(file, false), "systemctl enable --now tallyhook-https.socket tallyhook.service");
         assert_eq!(start(file, true), "systemctl enable --now tallyhook.service");
         assert_eq!(start(Path::new("/tmp/t.toml"), true), "tallyhook --config /tmp/t.toml serve");

@@ -4,25 +4,24 @@ mod answers;
 mod guide;
 mod prompt;
 mod questions;
+mod waiting;
 mod write;
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
 use super::output::{json_line, path};
-use super::table::field;
-use super::{Failure, Setting, access, doctor};
+use super::service::{has_systemd, is_of_service};
+use super::{Failure, Setting, doctor};
 use crate::config::{Config, DEFAULT_FILE};
 use crate::model::secret::Secret;
-use crate::model::time::{format_span, parse_span};
-use crate::operator::{Filter, List, Request};
-use crate::platform::clock::{Clock, SystemClock};
+use crate::model::time::parse_span;
 use crate::sources::stripe::events_to_tick;
 
 use answers::{Answers, Crm, Ga4, MailerLite};
@@ -30,14 +29,10 @@ use prompt::Person;
 use questions::Part;
 use write::Unwritten;
 
-/// How often the running daemon is asked for the first event.
-const LOOK: Duration = Duration::from_millis(500);
 /// How long it is waited for unless a flag says so; the help of `--wait` names it.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// No secret is longer, in bytes.
 const LONGEST_SECRET: u64 = 64 << 10;
-/// Where a running systemd is known by (sd_booted(3)).
-const SYSTEMD: &str = "/run/systemd/system";
 
 /// Arguments of `setup`.
 #[derive(Debug, Args)]
@@ -142,7 +137,7 @@ impl Setup {
     pub(super) fn run(self, setting: &Setting<'_>, out: &mut dyn Write) -> Result<(), Failure> {
         let file = setting.config.unwrap_or_else(|| Path::new(DEFAULT_FILE)).to_owned();
         write::refuse_existing(&file).map_err(Failure::Failed)?;
-        let has_systemd = Path::new(SYSTEMD).is_dir() && guide::is_of_service(&file);
+        let has_systemd = has_systemd() && is_of_service(&file);
         if self.start && !has_systemd {
             return Err(Failure::Wrong(format!(
                 "--start needs systemd and the configuration at {DEFAULT_FILE}; leave it out and start with `{}`",
@@ -196,6 +191,9 @@ impl Setup {
             out.flush()?;
         }
         let setting = Setting { config: Some(&file), environment: setting.environment, json: setting.json };
+        if begins && !answers.proxy {
+            waiting::for_certificate(&setting, out)?;
+        }
         if !self.no_doctor {
             let config = Config::load(Some(&file), &std::collections::BTreeMap::new())?;
             // What it finds is for the person to read; the set-up itself is done.
@@ -213,7 +211,7 @@ impl Setup {
             (None, None) => None,
         };
         match patience {
-            Some(patience) => wait(&setting, patience, &endpoint, out),
+            Some(patience) => waiting::for_event(&setting, patience, &endpoint, out),
             None => Ok(()),
         }
     }
@@ -359,39 +357,5 @@ fn enable(units: &[&str]) -> Result<(), Failure> {
         Err(error) => {
             Err(Failure::Failed(format!("the configuration is written, but systemctl can't be run: {error}")))
         }
-    }
-}
-
-/// Waits for the first event from now on and shows it.
-fn wait(setting: &Setting<'_>, patience: Duration, endpoint: &str, out: &mut dyn Write) -> Result<(), Failure> {
-    let since = Some(SystemClock.now().to_string());
-    let request =
-        Request::EventsList(List { filter: Filter { since, ..Filter::default() }, limit: Some(1), after: None });
-    if !setting.json {
-        writeln!(out, "\nwaiting for the first event at {endpoint} …")?;
-        out.flush()?;
-    }
-    let begun = Instant::now();
-    loop {
-        // Nobody there yet is no failure: it may be started meanwhile.
-        if let Some(row) = access::ask_running(setting, &request)?.and_then(|mut rows| rows.pop()) {
-            if setting.json {
-                return json_line(out, &row);
-            }
-            let (id, name) = (field(&row, "id"), field(&row, "type"));
-            let kinds: Vec<String> =
-                row["business_events"].as_array().into_iter().flatten().map(|event| field(event, "kind")).collect();
-            let told = if kinds.is_empty() { String::new() } else { format!(", which makes {}", kinds.join(", ")) };
-            writeln!(out, "it arrived: {name}{told}\n`tallyhook events show {id}` tells what became of it")?;
-            return Ok(());
-        }
-        if begun.elapsed() >= patience {
-            return Err(Failure::Failed(format!(
-                "no event came to {endpoint} in {}: `tallyhook doctor` says whether this end is ready; in Stripe's dashboard the \
-                 endpoint shows what it was answered",
-                format_span(patience)
-            )));
-        }
-        std::thread::sleep(LOOK);
     }
 }

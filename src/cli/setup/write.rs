@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::answers::Answers;
+use crate::cli::service::give_to_service;
 use crate::config::{Config, Problem};
-use crate::platform::accounts::{Account, account};
-
-/// The user that the service runs as.
-const SERVICE_USER: &str = "tallyhook";
 /// Its file name while it is checked.
 const FILE: &str = "tallyhook.toml";
 
@@ -29,7 +26,7 @@ pub(super) fn refuse_existing(file: &Path) -> Result<(), String> {
     match file.try_exists() {
         Ok(false) => Ok(()),
         Ok(true) => Err(format!(
-            "{0} is there already and is left as it is: change it with an editor, then `tallyhook check` and `systemctl reload \
+            "{0} is there already and is left as it is: change it with an editor, then `tallyhook check` and `systemctl restart \
              tallyhook`; to begin anew, move it away: mv {0} {0}.old",
             file.display()
         )),
@@ -72,7 +69,7 @@ pub(super) fn write(answers: &Answers, file: &Path) -> Result<Vec<PathBuf>, Unwr
         written.push(place);
     }
     let whole = draft.0.join(FILE);
-    give_to_service(&whole, account(SERVICE_USER)).map_err(|error| failed("hand over", &whole, &error))?;
+    give_to_service(&whole).map_err(|error| failed("hand over", &whole, &error))?;
     // A link, unlike a rename, never takes the place of a file that came meanwhile.
     fs::hard_link(&whole, file).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
@@ -83,15 +80,6 @@ pub(super) fn write(answers: &Answers, file: &Path) -> Result<Vec<PathBuf>, Unwr
     sync(folder);
     sync(&credentials);
     Ok(written)
-}
-
-/// Lets the group of the service's user read a file. Whoever may not do that set it up for themselves.
-fn give_to_service(file: &Path, service: Option<Account>) -> io::Result<()> {
-    let Some(service) = service else { return Ok(()) };
-    match chown(file, None, Some(service.group)) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        done => done,
-    }
 }
 
 /// Makes names in a folder last. Where that is not possible, they last a moment later.

@@ -39,6 +39,22 @@ fn secrets_come_from_variables_files_and_credentials() {
         stripe.secrets[0].expose().to_owned()
     };
     assert_eq!(secret(&variables), "whsec_loaded_with_its_folder");
+    // A reload of the unit puts the files as they are then into a folder of its own.
+    let refreshed = folder.path().join("refreshed");
+    variables.insert("REFRESHED_CREDENTIALS_DIRECTORY".into(), refreshed.display().to_string());
+    assert_eq!(secret(&variables), "whsec_loaded_with_its_folder", "before the first reload");
+    std::fs::create_dir(&refreshed).unwrap();
+    std::fs::write(refreshed.join("two"), "whsec_refreshed\n").unwrap();
+    assert_eq!(secret(&variables), "whsec_refreshed");
+    std::fs::remove_file(refreshed.join("two")).unwrap();
+    assert_eq!(
+        secret(&variables),
+        "whsec_credential",
+        "of another LoadCredential=; the folder's old copy counts no more"
+    );
+    variables.remove("REFRESHED_CREDENTIALS_DIRECTORY");
+    let copies = |text: &str| load::from_text(text, &file, &variables).unwrap().holds_copies;
+    assert!(copies(&two) && !copies(&two.replace("credential", "file")), "what takes a restart to change");
     variables.remove("CREDENTIALS_DIRECTORY");
     std::fs::create_dir(folder.path().join("credentials")).unwrap();
     std::fs::write(folder.path().join("credentials/two"), "whsec_beside_the_file\n").unwrap();
