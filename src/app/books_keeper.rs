@@ -216,3 +216,70 @@ impl BooksKeeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpStream};
+
+    use super::*;
+    use crate::app::{App, Parts};
+    use crate::config::Config;
+    use crate::platform::clock::ManualClock;
+    use crate::platform::disk::ManualDisk;
+
+    const MINUTE: Duration = Duration::from_secs(61);
+
+    fn forge(address: SocketAddr) -> String {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = "POST /api/webhooks/stripe HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn until(is_so: impl Fn() -> bool) {
+        for _ in 0..10_000 {
+            if is_so() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        panic!("waited in vain");
+    }
+
+    #[test]
+    fn below_the_reserve_nothing_is_written_that_can_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().display();
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nsocket = \"{place}/admin.sock\"\n[store]\npath = \"{place}/store.redb\"\n\
+             [sources.stripe]\nkind = \"stripe\"\nsecrets = [\"whsec_made_for_these_tests_0123456789\"]\n"
+        );
+        std::fs::write(folder.path().join("tallyhook.toml"), text).unwrap();
+        let config = Config::load(Some(&folder.path().join("tallyhook.toml")), &BTreeMap::new()).unwrap();
+        let (clock, disk) =
+            (ManualClock::at(Timestamp::from_unix_seconds(1_800_000_000)), Arc::new(ManualDisk::with(1 << 40)));
+        let parts =
+            Parts { clock: Arc::clone(&clock) as SharedClock, disk: Arc::clone(&disk) as _, ..Parts::default() };
+        let app = App::start(config, parts).unwrap();
+        let reader = app.store.reader();
+        let kept = || reader.snapshot().unwrap().rejected().unwrap();
+        assert!(forge(app.public_address()).starts_with("HTTP/1.1 400"));
+        until(|| {
+            clock.advance(MINUTE);
+            kept().is_some()
+        });
+
+        disk.set(0);
+        until(|| forge(app.public_address()).starts_with("HTTP/1.1 503"));
+        // A turn that began before may still be writing; those after it write nothing, though requests were refused meanwhile.
+        std::thread::sleep(Duration::from_millis(300));
+        let before = kept();
+        clock.advance(MINUTE);
+        app.stop();
+        // Whoever stops has written what was to be written.
+        assert!(kept() == before, "written below the reserve");
+    }
+}
