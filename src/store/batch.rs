@@ -160,7 +160,10 @@ impl<'txn> Batch<'txn> {
 
     /// Writes down what a browser says, if it is new and there is room. Who sent it gets the same answer in any case.
     fn take_lead(&mut self, post: &LeadPost) -> Result<Reply, StoreError> {
-        let room = self.numbers.totals.leads < self.rules.leads.most;
+        let (kept, most) = (self.numbers.totals.leads, self.rules.leads.most);
+        // Visitors alone never take the room of who leaves an address.
+        let most = if post.is_form() { most.saturating_add(most / 10).saturating_add(1) } else { most };
+        let room = kept < most;
         match self.plan(post.at, |workspace| leads::plan_lead(workspace, self.rules, post, room))? {
             Ok((receipt, changes)) => {
                 self.apply(changes, post.at)?;

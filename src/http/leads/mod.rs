@@ -198,6 +198,7 @@ impl Leads {
         let lead_id = post.lead_id.clone();
         match self.door.take_lead(*post).await? {
             LeadReceipt::Stored => Ok(Outcome::Taken { lead_id, how: "stored" }),
+            LeadReceipt::StoredApart(lead_id) => Ok(Outcome::Taken { lead_id, how: "stored" }),
             LeadReceipt::Known => Ok(Outcome::Taken { lead_id, how: "known" }),
             LeadReceipt::Full => Err(Outcome::TooMany("quota", COME_AGAIN)),
         }
