@@ -167,7 +167,13 @@ fn before_consent_nothing_is_stored_sent_or_written_into_links() {
     let profile = tempfile::tempdir().unwrap();
     let Some(dom) = look(&format!("{origin}/?utm_source=news"), profile.path()) else { return };
     assert!(!attribute(&dom, "pay", "href").unwrap().contains("client_reference_id"));
-    assert_eq!(stage.leads(), 0);
+    // What she typed into the form is told, and nothing else.
+    wait_for("the form at the server", || {
+        stage.home.command(&["contacts", "show", "jane@example.com"]).status.success()
+    });
+    let contact = &stage.home.rows(&["contacts", "show", "jane@example.com"])[0];
+    assert!(!contact.to_string().contains("news") && contact["consent"]["analytics"] == false, "{contact}");
+    assert_eq!(stage.leads(), 1);
 
     let told = std::sync::Arc::clone(&script);
     let agreeing = serve(move |_| {

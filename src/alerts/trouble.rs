@@ -84,7 +84,7 @@ impl AlertClass {
             self,
             Self::DestinationHeld
                 | Self::BreakerOpen
-            Self::DestinationBehind
+                | Self::DestinationBehind
                 | Self::Storage
                 | Self::Certificate
                 | Self::AttributionDropped

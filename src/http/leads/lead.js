@@ -1,4 +1,4 @@
-/* Tallyhook: where a visitor came from, kept in a first-party cookie and put into forms, payment links and booking links. */
+// Tallyhook: where a visitor came from, kept in a first-party cookie and put into forms, payment links and booking links.
 (function (W, D) {
   'use strict';
   var C = __CONFIG__, S = D.currentScript, K = '_tallyhook', T = ['client_id', 'session_id'], timer, last, retry, pause = 2,

@@ -65,7 +65,9 @@ impl LeadSettings {
     /// `streams` are the names of the cookies of GA4's configured streams.
     pub fn new(leads: config::Leads, country: Option<Country>, streams: Vec<String>) -> Self {
         let settings = json!({"wait": leads.wait_for_consent, "days": leads.cookie_days});
-        let script = SCRIPT.replace("__CONFIG__", &settings.to_string());
+        // Browsers need neither comments nor indentation.
+        let lines = SCRIPT.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+        let script = lines.collect::<Vec<_>>().join("\n").replace("__CONFIG__", &settings.to_string());
         let digest = Sha256::digest(script.as_bytes());
         let etag = digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         Self { leads, country, streams, script: Bytes::from(script), etag: format!("\"{etag}\"") }
