@@ -195,7 +195,7 @@ fn visitors_take_no_room_of_who_leaves_an_address_and_the_owner_hears_of_limits(
     assert!(status["problems"].to_string().contains("turned away today"), "{status}");
     wait_for("an alert", || {
         let alerts = sandboxes.alerts.requests_from(0);
-        alerts.iter().any(|request| request.json::<Value>()["event_type"] == "leads_turned_away")
+        alerts.iter().any(|request| request.json()["event_type"] == "leads_turned_away")
     });
 }
 
