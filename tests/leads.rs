@@ -167,7 +167,6 @@ fn what_is_absurd_or_too_much_is_refused_and_the_daemon_goes_on() {
     let answer = post(&daemon, &odd);
     assert_eq!((answer.status, answer.json()), (202, json!({"lead_id": id, "left_out": ["utm_source"]})));
     wait_for("Jim", || home.command(&["contacts", "show", "jim@example.com"]).status.success());
-    assert_eq!(home.rows(&["contacts", "show", "jim@example.com"])[0]["person"]["name"], "Jim 3");
     assert_eq!(post(&daemon, &json!({"lead_id": id, "utm_source": "b"})).status, 202);
     daemon.accept(&event("evt_1", "checkout.session.completed", session(1, 9900)));
     assert_eq!(daemon.stop(), 0);
@@ -209,7 +208,7 @@ fn a_second_person_at_one_browser_gets_an_answer_of_their_own() {
         assert_eq!(post(&daemon, &form).json(), json!({"lead_id": id}));
         assert_eq!(post(&daemon, &form).status, 202, "a repeat is harmless");
     }
-    wait_for("all of them at the CRM", || sandboxes.crm.count() == 3);
+    wait_for("all of them at the CRM", || sandboxes.crm.contacts().len() == 3);
     assert_eq!(home.rows(&["status"])[0]["leads"], 3);
 }
 
