@@ -5,10 +5,12 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 
+use serde_json::{Value, json};
 use support::daemon::{Daemon, Home, Sandboxes, Settings};
 use support::wait_for;
 
@@ -165,7 +167,13 @@ fn before_consent_nothing_is_stored_sent_or_written_into_links() {
     let profile = tempfile::tempdir().unwrap();
     let Some(dom) = look(&format!("{origin}/?utm_source=news"), profile.path()) else { return };
     assert!(!attribute(&dom, "pay", "href").unwrap().contains("client_reference_id"));
-    assert_eq!(stage.leads(), 0);
+    // What she typed into the form is told, and nothing else.
+    wait_for("the form at the server", || {
+        stage.home.command(&["contacts", "show", "jane@example.com"]).status.success()
+    });
+    let contact = &stage.home.rows(&["contacts", "show", "jane@example.com"])[0];
+    assert!(!contact.to_string().contains("news") && contact["consent"]["analytics"] == false, "{contact}");
+    assert_eq!(stage.leads(), 1);
 
     let told = std::sync::Arc::clone(&script);
     let agreeing = serve(move |_| {
@@ -197,4 +205,182 @@ fn who_says_no_is_left_alone_on_the_next_page_too() {
         let title = dom.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next()).unwrap();
         assert!(title.contains("_tallyhook=") && !title.contains("th_") && !title.contains("news"), "{title}");
     }
+}
+
+/// A site that keeps what its pages post to `/log`, and answers that with one status after the other, the last again and again.
+struct Site {
+    origin: String,
+    script: Arc<Mutex<String>>,
+    posts: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Site {
+    fn start(body: &'static str, statuses: &'static [u16]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let (script, posts) = (Arc::new(Mutex::new(String::new())), Arc::new(Mutex::new(Vec::new())));
+        let (src, log) = (Arc::clone(&script), Arc::clone(&posts));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (src, log) = (Arc::clone(&src), Arc::clone(&log));
+                std::thread::spawn(move || answer(stream, body, statuses, &src.lock().unwrap().clone(), &log));
+            }
+        });
+        Self { origin, script, posts }
+    }
+
+    /// The page, with the script that `stage` serves.
+    fn look(&self, stage: &Stage, path: &str) -> Option<String> {
+        *self.script.lock().unwrap() = format!("http://{}/lead.js", stage.daemon.address);
+        let profile = tempfile::tempdir().unwrap();
+        look(&format!("{}{path}", self.origin), profile.path())
+    }
+
+    fn posts(&self) -> Vec<Value> {
+        self.posts.lock().unwrap().clone()
+    }
+
+    /// The posts with an address.
+    fn forms(&self) -> Vec<Value> {
+        self.posts().into_iter().filter(|post| post["email"].is_string()).collect()
+    }
+}
+
+fn answer(mut stream: TcpStream, body: &str, statuses: &[u16], script: &str, log: &Mutex<Vec<Value>>) {
+    let (mut request, mut chunk) = (Vec::new(), [0; 4096]);
+    let whole = loop {
+        let Ok(read @ 1..) = stream.read(&mut chunk) else { return };
+        request.extend_from_slice(&chunk[..read]);
+        let text = String::from_utf8_lossy(&request).into_owned();
+        let Some((head, rest)) = text.split_once("\r\n\r\n") else { continue };
+        let length =
+            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        if rest.len() >= length.unwrap_or(0) {
+            break text;
+        }
+    };
+    let (status, body) = if whole.starts_with("POST /log") {
+        let post: Value = serde_json::from_str(whole.split_once("\r\n\r\n").unwrap().1).unwrap();
+        let mut log = log.lock().unwrap();
+        let forms = log.iter().filter(|post: &&Value| post["email"].is_string()).count();
+        let status = if post["email"].is_string() { statuses[forms.min(statuses.len() - 1)] } else { 202 };
+        log.push(post);
+        (status, "{}".to_owned())
+    } else {
+        (200, body.replace("SCRIPT", &format!(r#"<script src="{script}" data-endpoint="/log" "#)))
+    };
+    let _ = write!(
+        stream,
+        "HTTP/1.1 {status} X\r\ncontent-type: text/html; charset=utf-8\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+}
+
+const FORM: &str = r#"<!doctype html><title>form</title>
+<script>document.cookie = '_ga=GA1.1.1234567890.1747132561'</script>SCRIPT></script>
+<form data-tallyhook><input type="email" name="mail" value="jane@example.com"><input name="name" value="Jim <3">
+<input type="checkbox" name="consent_email" checked></form>
+<script>
+  var form = document.querySelector('form'), wish = new URLSearchParams(location.search);
+  form.addEventListener('submit', function (e) { e.preventDefault(); });
+  function in_ms(ms, f) { setTimeout(f, ms); }
+  if (wish.has('no')) in_ms(500, function () { tallyhook.consent({analytics: false}); });
+  if (!wish.has('quiet')) in_ms(1000, function () { form.requestSubmit(); });
+  if (wish.has('again')) in_ms(1500, function () {
+    document.querySelector('input').value = 'joe@example.com';
+    document.querySelector('[type=checkbox]').remove();
+    form.requestSubmit();
+  });
+  if (wish.has('leave')) in_ms(1500, function () { location = '/?quiet'; });
+  in_ms(5500, function () { document.title = document.cookie; });
+</script>"#;
+
+#[test]
+fn who_refuses_analytics_can_still_write_to_the_shop() {
+    for (config, path) in [("", "/?no&utm_source=news"), ("wait_for_consent = true", "/?utm_source=news")] {
+        let site = Site::start(FORM, &[202]);
+        let stage = Stage::start(&site.origin, config);
+        let Some(dom) = site.look(&stage, path) else { return };
+        let forms = site.forms();
+        assert_eq!(forms.len(), 1, "{forms:?}");
+        let form = forms[0].as_object().unwrap();
+        assert_eq!(form.keys().collect::<Vec<_>>(), ["consent", "email", "lead_id", "name"], "{form:?}");
+        assert_eq!(form["consent"], json!({"analytics": false, "email": true}));
+        assert!(!dom.contains(form["lead_id"].as_str().unwrap()) && !dom.contains("<title>th_"), "{dom}");
+        let told: Vec<Value> = site.posts().into_iter().filter(|post| post["consent"]["analytics"] == false).collect();
+        if path.contains("no") {
+            // The no itself says nothing else.
+            assert_eq!(told.len(), 2, "{told:?}");
+            assert_eq!(told[0].as_object().unwrap().keys().collect::<Vec<_>>(), ["consent", "lead_id"]);
+            assert_ne!(told[0]["lead_id"], form["lead_id"]);
+        } else {
+            assert_eq!(site.posts().len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_yes_to_mail_is_not_remembered_for_the_next_form() {
+    let site = Site::start(FORM, &[202]);
+    let stage = Stage::start(&site.origin, "");
+    let Some(dom) = site.look(&stage, "/?again") else { return };
+    let forms = site.forms();
+    assert_eq!(forms.len(), 2, "{forms:?}");
+    assert_eq!((&forms[0]["consent"]["email"], &forms[1]["consent"]["email"]), (&json!(true), &Value::Null));
+    assert!(!dom.split("</title>").next().unwrap().contains("email"), "{dom}");
+}
+
+#[test]
+fn a_form_that_gets_no_good_answer_is_sent_again_here_or_on_the_next_page() {
+    for (statuses, path, times) in [
+        (&[503, 429, 202][..], "/?", 2),
+        (&[503, 202][..], "/?leave", 2),
+        (&[400][..], "/?leave", 1),
+        (&[202][..], "/?leave", 1),
+    ] {
+        let site = Site::start(FORM, statuses);
+        let stage = Stage::start(&site.origin, "");
+        if site.look(&stage, path).is_none() {
+            return;
+        }
+        let forms = site.forms();
+        assert!(forms.len() == times && forms.iter().all(|form| *form == forms[0]), "{statuses:?} {path}: {forms:?}");
+    }
+}
+
+#[test]
+fn links_that_change_keep_the_lead_id_and_frames_are_changed_once() {
+    let page = r#"<!doctype html><title>toggle</title>SCRIPT></script>
+<a id="pay" href="https://buy.stripe.com/monthly">Pay</a>
+<iframe id="frame" src="/widget/booking/xyz"></iframe>
+<script>
+  setTimeout(function () { document.getElementById('pay').href = 'https://buy.stripe.com/yearly'; }, 1000);
+  setTimeout(function () { document.cookie = '_ga=GA1.1.1234567890.1747132561'; }, 2000);
+</script>"#;
+    let site = Site::start(page, &[202]);
+    let stage = Stage::start(&site.origin, "");
+    let Some(dom) = site.look(&stage, "/") else { return };
+    let pay = attribute(&dom, "pay", "href").unwrap();
+    assert!(pay.starts_with("https://buy.stripe.com/yearly?client_reference_id=th_"), "{pay}");
+    let frame = attribute(&dom, "frame", "src").unwrap();
+    assert!(frame.contains("lead_id=th_") && !frame.contains("ga_client_id"), "{frame}");
+    assert!(site.posts().last().unwrap()["_ga"].is_string(), "the server knows it all the same");
+}
+
+#[test]
+fn what_analytics_knows_after_a_late_consent_is_sent() {
+    let page = r#"<!doctype html><title>late</title><script>
+  var agreed; function gtag(what, stream, name, tell) { if (agreed) setTimeout(function () { tell(name + '.77'); }, 100); }
+</script>SCRIPT data-consent="wait" data-ga="G-AB12"></script><script>
+  setTimeout(function () { agreed = 1; tallyhook.consent({analytics: true}); }, 3500);
+  setTimeout(function () { document.cookie = '_ga=GA1.1.1234567890.1747132561'; }, 3700);
+</script>"#;
+    let site = Site::start(page, &[202]);
+    let stage = Stage::start(&site.origin, "");
+    if site.look(&stage, "/").is_none() {
+        return;
+    }
+    let posts = site.posts();
+    assert!(posts.iter().any(|post| post["client_id"] == "client_id.77" && post["_ga"].is_null()), "{posts:?}");
+    assert!(posts.last().unwrap()["_ga"].is_string(), "{posts:?}");
 }

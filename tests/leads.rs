@@ -162,11 +162,54 @@ fn what_is_absurd_or_too_much_is_refused_and_the_daemon_goes_on() {
     let made_up = post(&daemon, &json!({"utm_source": "a"}));
     let id = made_up.json()["lead_id"].as_str().unwrap().to_owned();
     assert!(made_up.status == 202 && id.starts_with("th_") && id.len() == 35, "{id}");
-    let full = post(&daemon, &json!({"lead_id": "th_another_one", "utm_source": "a"}));
-    assert_eq!((full.status, &full.json()["error"]), (429, &json!("quota")));
+    // A name or a link that can't be so does not cost the address.
+    let odd = json!({"lead_id": id, "email": "jim@example.com", "name": "Jim <3", "utm_source": "x".repeat(300)});
+    let answer = post(&daemon, &odd);
+    assert_eq!((answer.status, answer.json()), (202, json!({"lead_id": id, "left_out": ["utm_source"]})));
+    wait_for("Jim", || home.command(&["contacts", "show", "jim@example.com"]).status.success());
     assert_eq!(post(&daemon, &json!({"lead_id": id, "utm_source": "b"})).status, 202);
     daemon.accept(&event("evt_1", "checkout.session.completed", session(1, 9900)));
     assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn visitors_take_no_room_of_who_leaves_an_address_and_the_owner_hears_of_limits() {
+    let sandboxes = Sandboxes::start();
+    let home = home(&sandboxes, "rate_limit = \"off\"\nmax_kept = 20\nmax_per_day = 60");
+    let daemon = home.start();
+    let visit = |number: usize| post(&daemon, &json!({"lead_id": format!("th_visitor_{number}"), "utm_source": "a"}));
+    assert_eq!(post(&daemon, &json!({"lead_id": "th_jane_0001", "email": "jane@example.com"})).status, 202);
+    for number in 0..59 {
+        wait_for("room for a visitor", || visit(number).status == 202 || visit(60).json()["error"] == "daily_limit");
+    }
+    assert_eq!(visit(60).json()["error"], "daily_limit");
+    for number in 0..5 {
+        let form = json!({"lead_id": format!("th_form_{number}"), "phone": format!("030 12345{number}7")});
+        assert_eq!(post(&daemon, &form).status, 202, "{number}");
+    }
+    wait_for("room", || home.rows(&["status"])[0]["leads"].as_u64().unwrap() < 20);
+    assert!(home.command(&["contacts", "show", "jane@example.com"]).status.success());
+    let status = &home.rows(&["status"])[0];
+    assert_eq!(status["ok"], false);
+    assert!(status["problems"].to_string().contains("turned away today"), "{status}");
+    wait_for("an alert", || {
+        let alerts = sandboxes.alerts.requests_from(0);
+        alerts.iter().any(|request| request.json()["event_type"] == "leads_turned_away")
+    });
+}
+
+#[test]
+fn a_second_person_at_one_browser_gets_an_answer_of_their_own() {
+    let sandboxes = Sandboxes::start();
+    let home = home(&sandboxes, "rate_limit = \"off\"");
+    let daemon = home.start();
+    for (name, id) in [("First", "th_kiosk0001"), ("Second", "th_kiosk0001-2"), ("Third", "th_kiosk0001-3")] {
+        let form = json!({"lead_id": "th_kiosk0001", "email": format!("{name}@example.com"), "name": name});
+        assert_eq!(post(&daemon, &form).json(), json!({"lead_id": id}));
+        assert_eq!(post(&daemon, &form).status, 202, "a repeat is harmless");
+    }
+    wait_for("all of them at the CRM", || sandboxes.crm.contacts().len() == 3);
+    assert_eq!(home.rows(&["status"])[0]["leads"], 3);
 }
 
 #[test]

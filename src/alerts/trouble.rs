@@ -34,6 +34,8 @@ pub enum AlertClass {
     Certificate,
     /// Much fewer sales than before are known to come from anywhere.
     AttributionDropped,
+    /// A limit turns away what browsers post of their visitors.
+    LeadsTurnedAway,
 }
 
 impl AlertClass {
@@ -54,6 +56,7 @@ impl AlertClass {
             Self::RefusedWith200 => "refused_with_200",
             Self::Certificate => "certificate",
             Self::AttributionDropped => "attribution_dropped",
+            Self::LeadsTurnedAway => "leads_turned_away",
         }
     }
 
@@ -85,6 +88,7 @@ impl AlertClass {
                 | Self::Storage
                 | Self::Certificate
                 | Self::AttributionDropped
+                | Self::LeadsTurnedAway
         )
     }
 }

@@ -11,6 +11,7 @@ use super::space::Space;
 use crate::alerts::sender::Alerts;
 use crate::alerts::trouble::{AlertClass, Recovered, Trouble};
 use crate::config::Retention;
+use crate::http::leads::{LeadLimits, TurnedAway};
 use crate::http::rejected::{RejectedFilter, RejectedLog};
 use crate::model::delivery::STATE_NAMES;
 use crate::model::id::DestinationId;
@@ -40,6 +41,7 @@ pub(super) struct BooksKeeper {
     pub(super) clock: SharedClock,
     pub(super) retention: Retention,
     pub(super) leads_kept: Duration,
+    pub(super) lead_limits: Arc<LeadLimits>,
     pub(super) rejected: Arc<RejectedLog>,
     pub(super) stopping: Arc<AtomicBool>,
     pub(super) reader: StoreReader,
@@ -54,6 +56,8 @@ impl BooksKeeper {
         let mut sweep_at = self.clock.now();
         let mut rejected_at = self.clock.now();
         let mut failed_at = self.clock.now();
+        let mut room_at = self.clock.now();
+        let mut turned_away = TurnedAway::default();
         let mut failed = BTreeMap::new();
         self.tell_of_full_queues();
         let mut refused_until = self.rejected.list(&RejectedFilter::default()).first().map_or(0, |row| row.id);
@@ -67,6 +71,11 @@ impl BooksKeeper {
             }
             if now >= failed_at {
                 self.tell_of_empty_queues(&mut failed);
+                self.tell_of_turned_away(&mut turned_away, now);
+                if now >= room_at && !self.make_room_for_leads() {
+                    // Looking again at once finds no more to let go.
+                    room_at = now.after(SWEEP_EVERY);
+                }
                 failed_at = now.after(FAILED_EVERY);
             }
             if now >= sweep_at && self.space.is_enough() {
@@ -160,6 +169,49 @@ impl BooksKeeper {
                 return;
             }
             std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Lets go of leads whom nobody misses, when there are nearly too many: an unknown visitor of long ago for one of now. False
+    /// when there is no room to be made.
+    fn make_room_for_leads(&self) -> bool {
+        let Ok(totals) = self.reader.snapshot().and_then(|snapshot| snapshot.totals()) else { return true };
+        if !self.lead_limits.are_nearly_full(totals.leads) {
+            return true;
+        }
+        let most = self.lead_limits.most_kept();
+        let surplus = totals.leads.saturating_sub(most - (most / 10).max(1).min(most));
+        let most = usize::try_from(surplus).unwrap_or(usize::MAX);
+        let idle = self.reader.snapshot().and_then(|snapshot| snapshot.idle_leads(most)).unwrap_or_default();
+        for slice in idle.chunks(SLICE) {
+            let Some((until, _)) = slice.last() else { break };
+            // Who says something new meanwhile stays.
+            let before = until.after(Duration::from_millis(1));
+            let ids = slice.iter().map(|(_, id)| id.clone()).collect();
+            if self.stopping.load(Ordering::SeqCst) || self.writer.run(Command::DropLeads(ids, before)).is_err() {
+                return true;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        if !idle.is_empty() {
+            tracing::info!(leads = idle.len(), "let go of the oldest leads without an address, to make room");
+        }
+        !idle.is_empty()
+    }
+
+    /// Says when a limit turns away what browsers post.
+    fn tell_of_turned_away(&self, before: &mut TurnedAway, now: Timestamp) {
+        let today = self.lead_limits.turned_away(now);
+        let was = std::mem::replace(before, today);
+        if today == was {
+            return;
+        }
+        let (subject, class) = ("leads".to_owned(), AlertClass::LeadsTurnedAway);
+        match today.problem() {
+            Some(message) => {
+                self.alerts.report(&Trouble { subject, class, message, transaction_id: None, lead_id: None, count: 1 })
+            }
+            None => self.alerts.recovered(&Recovered { subject, class }),
         }
     }
 

@@ -26,7 +26,7 @@ use crate::http::admin::{AdminSocket, BindError};
 use crate::http::certificate::Standing as CertificateStanding;
 use crate::http::door::Door;
 use crate::http::health::HealthPages;
-use crate::http::leads::{LeadSettings, Leads};
+use crate::http::leads::{LeadLimits, LeadSettings, Leads};
 use crate::http::listener::{self, Handler};
 use crate::http::rejected::RejectedLog;
 use crate::http::router::Router;
@@ -231,6 +231,7 @@ impl App {
         }
         drop(snapshot);
         let stopping = Arc::new(AtomicBool::new(false));
+        let lead_limits = Arc::new(LeadLimits::default());
         let mut chores = start_chores(&ChoreParts {
             settler: Arc::clone(&settler),
             space: Arc::clone(&space),
@@ -240,6 +241,7 @@ impl App {
                 clock: Arc::clone(&parts.clock),
                 retention: config.retention,
                 leads_kept: config.leads.keep,
+                lead_limits: Arc::clone(&lead_limits),
                 rejected: Arc::clone(&rejected),
                 stopping: Arc::clone(&stopping),
                 reader: store.reader(),
@@ -270,7 +272,12 @@ impl App {
                 crate::store::body::compress,
                 BodyLimits::from(&config.server),
             ),
-            leads: Leads::new(LeadSettings::from(&config), Arc::clone(&parts.clock), leads_door),
+            leads: Leads::new(
+                LeadSettings::from(&config),
+                Arc::clone(&parts.clock),
+                leads_door,
+                Arc::clone(&lead_limits),
+            ),
             health: Arc::clone(&health),
         });
         let live = Arc::new(LiveParts {
@@ -279,6 +286,7 @@ impl App {
             writer: writer.clone(),
             space: Arc::clone(&space),
             certificate: certificate.clone(),
+            lead_limits,
         });
         let clock = Arc::clone(&parts.clock);
         let configured = configured(&config, &trust, &parts.clock);
@@ -503,6 +511,7 @@ struct LiveParts {
     writer: Writer,
     space: Arc<Space>,
     certificate: Option<Arc<Certificate>>,
+    lead_limits: Arc<LeadLimits>,
 }
 
 impl Live for LiveParts {
@@ -530,5 +539,9 @@ impl Live for LiveParts {
 
     fn certificate(&self) -> Option<CertificateStanding> {
         self.certificate.as_ref().map(|certificate| certificate.standing())
+    }
+
+    fn lead_limits(&self) -> Option<&LeadLimits> {
+        Some(&self.lead_limits)
     }
 }

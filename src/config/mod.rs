@@ -324,8 +324,10 @@ pub struct Leads {
     pub settle: Duration,
     /// Posts from one address; none is no limit.
     pub rate_limit: Option<RateLimit>,
-    /// Posts in a day, all together.
+    /// Posts in a day without an address, all together.
     pub max_per_day: u64,
+    /// Posts in a day with an address or a phone number, all together.
+    pub max_forms_per_day: u64,
     /// Leads that are kept.
     pub max_kept: u64,
     /// How long one is kept after it last said something new.

@@ -151,6 +151,7 @@ fn leads(section: &Section<'_>) -> Leads {
         settle: section.get("settle"),
         rate_limit: section.find("rate_limit").unwrap_or_default(),
         max_per_day: section.get("max_per_day"),
+        max_forms_per_day: section.get("max_forms_per_day"),
         max_kept: section.get("max_kept"),
         keep: Duration::from_secs(section.get::<u64>("keep").saturating_mul(86_400)),
         wait_for_consent: section.get("wait_for_consent"),

@@ -248,6 +248,7 @@ fn no_leads() -> config::Leads {
         settle: Duration::ZERO,
         rate_limit: None,
         max_per_day: 1,
+        max_forms_per_day: 1,
         max_kept: 1,
         keep: Duration::ZERO,
         wait_for_consent: false,
@@ -298,6 +299,7 @@ impl Setup {
                 LeadSettings::new(no_leads(), None, Vec::new()),
                 Arc::new(SystemClock),
                 Arc::clone(&door) as Arc<dyn Door>,
+                Arc::default(),
             ),
             health: Arc::new(HealthPages::new(Arc::new(TestHealth(self.health)), self.health_rule)),
         });

@@ -82,6 +82,15 @@ pub(super) fn learn_lead(contact: &mut Contact, lead: &Lead) {
     take_consent(contact, consent, lead.consent_said_at, ConsentSources::all(ConsentSource::Browser));
 }
 
+/// The yes of a browser to marketing by e-mail was given with another address than the one that is known now.
+pub(super) fn give_up_yes_to_mail(contact: &mut Contact) {
+    if contact.consent.email == Some(true) && contact.consent_said_by.email == ConsentSource::Browser {
+        contact.consent.email = None;
+        contact.consent_said_at.email = ConsentTimes::default().email;
+        contact.consent_said_by.email = ConsentSources::default().email;
+    }
+}
+
 /// Takes touches of which nobody can say that they are the person's, as long as there is nothing better.
 pub(super) fn borrow_touches(contact: &mut Contact, first: &Attribution, last: &Attribution) {
     let has_own = !contact.first_attribution.is_empty() || !contact.last_attribution.is_empty();

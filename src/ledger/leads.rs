@@ -8,6 +8,8 @@
 //! - An address or phone number that nobody is known by makes a contact that is *unverified*, holds no identity and joins
 //!   nobody, and one business event, `lead`. Both wait a while before anybody is told: a lead id under which ever other addresses
 //!   come is somebody trying, and nobody hears of it.
+//! - Several people may sit down at one browser, at a reception desk or a fair. An address that is no slip of the pen is of another
+//!   of them, who gets a lead id of their own (`others`), made of the browser's.
 //! - When a trusted sender names the same address, the person takes that contact over with what destinations know of it, so that
 //!   a CRM does not get a second record.
 
@@ -17,6 +19,7 @@ use super::fold;
 use super::forget;
 use super::merging::{is_somebody, merge_contacts};
 use super::occasion::{Occasion, Wait};
+use super::others;
 use super::people::holds;
 use super::plan;
 use super::release;
@@ -52,20 +55,41 @@ pub fn plan_lead(
     if forget::is_of_erased(workspace, post)? {
         return Ok(LeadReceipt::Known);
     }
-    let known = workspace.lead(&post.lead_id)?;
-    let is_new = known.is_none();
-    if is_new && !room {
-        return Ok(LeadReceipt::Full);
-    }
-    let mut lead = known.unwrap_or_else(|| Lead::new(post.lead_id.clone(), post.at));
-    let waits = match lead.told {
-        Some(group) => workspace.exact_group(group)?.settle_at.is_some(),
-        None => true,
+    let Some(lead) = workspace.lead(&post.lead_id)? else {
+        if !room {
+            return Ok(LeadReceipt::Full);
+        }
+        return take_in(workspace, rules, Lead::new(post.lead_id.clone(), post.at), post, true);
     };
+    if !lead.is_spoiled() && others::is_of_another(workspace, rules, &lead, post)? {
+        return others::take_in(workspace, rules, lead, post, room);
+    }
+    others::heed_no(workspace, &lead, post)?;
+    take_in(workspace, rules, lead, post, false)
+}
+
+/// Whether nobody was told of a lead yet.
+pub(super) fn waits(workspace: &mut Workspace<'_>, lead: &Lead) -> BooksResult<bool> {
+    match lead.told {
+        Some(group) => Ok(workspace.exact_group(group)?.settle_at.is_some()),
+        None => Ok(true),
+    }
+}
+
+/// Takes in what is said under a lead's own id.
+pub(super) fn take_in(
+    workspace: &mut Workspace<'_>,
+    rules: &Rules,
+    mut lead: Lead,
+    post: &LeadPost,
+    is_new: bool,
+) -> BooksResult<LeadReceipt> {
     let mut post = post.clone();
-    if !waits {
-        // Others were told of the person under this id; what is written into another form is not theirs to hear.
-        post.person = Person::default();
+    if !waits(workspace, &lead)? {
+        // Others were told of the person under this id; of what is written into another form only a yes for the same address
+        // is theirs to hear.
+        let same = post.person.email.take().filter(|email| lead.person.email.as_ref() == Some(email));
+        post.person = Person { email: same, ..Person::default() };
     }
     repeat_no(workspace, &mut lead, post.consent)?;
     let before = lead.person.email.clone();
@@ -131,7 +155,7 @@ fn lend_to_claimants(workspace: &mut Workspace<'_>, lead: &Lead) -> BooksResult<
 }
 
 /// Notes under which lead id an address was first written into a form; of an id that stands for nobody, nothing.
-fn index(workspace: &mut Workspace<'_>, lead: &Lead, before: Option<&str>) -> BooksResult<()> {
+pub(super) fn index(workspace: &mut Workspace<'_>, lead: &Lead, before: Option<&str>) -> BooksResult<()> {
     if let Some(before) = before
         && workspace.lead_of_email(before)?.as_deref() == Some(lead.id.as_str())
     {
@@ -204,7 +228,7 @@ fn tell(workspace: &mut Workspace<'_>, rules: &Rules, lead: &Lead) -> BooksResul
 }
 
 /// By what a contact that a lead alone made is found again: the address, else the phone.
-fn address_of(person: &Person) -> Option<Identity> {
+pub(super) fn address_of(person: &Person) -> Option<Identity> {
     let phone = || person.phone.as_ref().map(|phone| live(IdentityKind::Phone, phone.as_str()));
     person.email.as_ref().map(|email| live(IdentityKind::Email, email.as_str())).or_else(phone)
 }
@@ -224,11 +248,14 @@ fn group_of_lead(workspace: &mut Workspace<'_>, made: ContactId, lead_id: &str) 
 fn describe(contact: &mut Contact, lead: &Lead) {
     contacts::learn_written(contact, &lead.person, lead.last_seen_at);
     contacts::hear(contact, lead.first_seen_at);
+    if lead.consent.email.is_none() {
+        contacts::give_up_yes_to_mail(contact);
+    }
     contacts::learn_lead(contact, lead);
 }
 
 /// Another address came before anybody was told: a slip of the pen is mended, too many of them are nobody.
-fn rewrite(workspace: &mut Workspace<'_>, group: GroupId, lead: &Lead) -> BooksResult<()> {
+pub(super) fn rewrite(workspace: &mut Workspace<'_>, group: GroupId, lead: &Lead) -> BooksResult<()> {
     let Some(made) = contact_of(workspace, group)? else { return Ok(()) };
     let before = workspace.contact(made)?.person.clone();
     let address = address_of(&lead.person);
@@ -255,7 +282,7 @@ fn rewrite(workspace: &mut Workspace<'_>, group: GroupId, lead: &Lead) -> BooksR
 }
 
 /// What the lead's own contact shows follows the lead, as long as nobody else has named the person.
-fn refresh(workspace: &mut Workspace<'_>, group: GroupId, lead: &Lead) -> BooksResult<()> {
+pub(super) fn refresh(workspace: &mut Workspace<'_>, group: GroupId, lead: &Lead) -> BooksResult<()> {
     if let Some(contact) = contact_of(workspace, group)?
         && workspace.contact(contact)?.unverified
     {

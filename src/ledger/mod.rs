@@ -21,6 +21,7 @@ pub mod leads;
 mod likeness;
 pub mod merging;
 pub mod occasion;
+mod others;
 pub mod pairing;
 pub mod people;
 pub mod plan;

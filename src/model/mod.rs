@@ -23,4 +23,5 @@ pub mod statement;
 pub mod subscription;
 pub mod time;
 pub mod totals;
+pub mod typing;
 pub mod webhook;

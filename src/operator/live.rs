@@ -1,6 +1,7 @@
 //! What only a running Tallyhook knows.
 
 use crate::http::certificate::Standing;
+use crate::http::leads::LeadLimits;
 use crate::http::rejected::RejectedLog;
 use crate::model::delivery::Standing as DestinationStanding;
 use crate::model::id::DestinationId;
@@ -27,4 +28,9 @@ pub trait Live: Send + Sync {
 
     /// How the certificate is; none without TLS.
     fn certificate(&self) -> Option<Standing>;
+
+    /// The limits of what browsers may post; none where nobody may.
+    fn lead_limits(&self) -> Option<&LeadLimits> {
+        None
+    }
 }

@@ -139,6 +139,8 @@ fn problems(
     problems.extend(unreadable_problem(snapshot)?);
     problems.extend(desk.live.as_ref().and_then(|live| live.lost_alerts()));
     problems.extend(refused_problems(refused, totals));
+    let limits = desk.live.as_ref().and_then(|live| live.lead_limits());
+    problems.extend(limits.and_then(|limits| limits.turned_away(desk.clock.now()).problem()));
     Ok(problems)
 }
 
@@ -153,6 +155,16 @@ fn hints(desk: &Desk, totals: &Totals) -> Vec<String> {
         hints.push(format!(
             "only {is} % of the sales of the last 7 days have a {what}, {was} % had one before; see whether lead.js is still on \
              every page and the payment links still carry the lead id"
+        ));
+    }
+    if let Some(limits) = desk.live.as_ref().and_then(|live| live.lead_limits())
+        && limits.are_nearly_full(totals.leads)
+    {
+        hints.push(format!(
+            "{} of at most {} leads are kept: visitors without an address who were here longest ago are forgotten early; a larger \
+             leads.max_kept keeps them",
+            totals.leads,
+            limits.most_kept()
         ));
     }
     let odd = totals.odd.within(ODD_DAYS, desk.clock.now());

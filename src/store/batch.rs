@@ -29,6 +29,9 @@ const SETTLE_AGAIN: Duration = Duration::from_secs(3600);
 /// Places of the settling queue that are looked through for one group. What is asked for stands at its front.
 const SETTLE_LOOKS: usize = 4096;
 
+/// Beyond the most leads a tenth more, or so many, of those with an address are kept, until room is made.
+const FORMS_MORE: u64 = 100;
+
 /// A transaction under way.
 pub(super) struct Batch<'txn> {
     pub(super) txn: &'txn WriteTransaction,
@@ -160,7 +163,10 @@ impl<'txn> Batch<'txn> {
 
     /// Writes down what a browser says, if it is new and there is room. Who sent it gets the same answer in any case.
     fn take_lead(&mut self, post: &LeadPost) -> Result<Reply, StoreError> {
-        let room = self.numbers.totals.leads < self.rules.leads.most;
+        let (kept, most) = (self.numbers.totals.leads, self.rules.leads.most);
+        // Visitors alone never take the room of who leaves an address.
+        let most = if post.is_form() { most.saturating_add((most / 10).max(FORMS_MORE)) } else { most };
+        let room = kept < most;
         match self.plan(post.at, |workspace| leads::plan_lead(workspace, self.rules, post, room))? {
             Ok((receipt, changes)) => {
                 self.apply(changes, post.at)?;

@@ -1,5 +1,6 @@
 //! Readers: a snapshot of the books as of one moment, on any thread, never waiting for the writer.
 
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
@@ -19,8 +20,8 @@ use crate::model::business_event::BusinessEvent;
 use crate::model::contact::Contact;
 use crate::model::delivery::{Attempt, ContactSync, Standing};
 use crate::model::group::{Group, SubscriptionHistory};
-use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, WebhookId};
-use crate::model::identity::{Holder, Identity};
+use crate::model::id::{BusinessEventId, ContactId, DestinationId, GroupId, Mode, WebhookId};
+use crate::model::identity::{Holder, Identity, IdentityKind};
 use crate::model::lead::Lead;
 use crate::model::refused::Refused;
 use crate::model::time::Timestamp;
@@ -352,6 +353,38 @@ impl Snapshot {
             }
         }
         Ok(old)
+    }
+
+    /// The leads whom nobody misses: without an address, a phone number or a contact that claims their lead id. Up to `most` of
+    /// them, those first who said something new longest ago, with when that was.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn idle_leads(&self, most: usize) -> Result<Vec<(Timestamp, String)>, StoreError> {
+        let table = self.table(schema::LEADS)?;
+        let identities = self.table(schema::IDENTITIES)?;
+        let mut oldest: BinaryHeap<(Timestamp, String)> = BinaryHeap::with_capacity(most.min(1 << 16) + 1);
+        for row in table.iter().map_err(StoreError::storage)? {
+            let (id, bytes) = row.map_err(StoreError::storage)?;
+            let Ok(lead) = record::lead::decode(id.value(), bytes.value()) else { continue };
+            let left_address = lead.addresses > 0 || lead.person.email.is_some() || lead.person.phone.is_some();
+            let is_late = oldest.len() >= most && oldest.peek().is_none_or(|(at, _)| lead.last_seen_at >= *at);
+            if left_address || is_late {
+                continue;
+            }
+            let mut claimed = false;
+            for mode in [Mode::Live, Mode::Test] {
+                let identity = Identity { mode, kind: IdentityKind::Lead, value: lead.id.clone() };
+                claimed |= identities.get(identity.key().as_str()).map_err(StoreError::storage)?.is_some();
+            }
+            if !claimed {
+                oldest.push((lead.last_seen_at, lead.id));
+                if oldest.len() > most {
+                    oldest.pop();
+                }
+            }
+        }
+        Ok(oldest.into_sorted_vec())
     }
 
     /// The nameless contact of an erased person who had an identity.

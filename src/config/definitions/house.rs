@@ -320,7 +320,7 @@ const LEADS: &[Key] = &[
         name: "settle",
         form: Form::Span(Duration::ZERO, DAY),
         preset: Preset::Default("\"2m\""),
-        doc: "How long a lead waits before anybody is told; four different addresses under one lead id in that time are spam.",
+        doc: "How long a lead waits before anybody is told; corrections and spam show in that time.",
     },
     Key {
         name: "rate_limit",
@@ -332,13 +332,19 @@ const LEADS: &[Key] = &[
         name: "max_per_day",
         form: Form::Count(1, 100_000_000),
         preset: Preset::Default("20000"),
-        doc: "Posts in a day, all together; what is more is refused.",
+        doc: "Posts in a day without an address, all together; what is more is refused. One IP address has a tenth of it.",
+    },
+    Key {
+        name: "max_forms_per_day",
+        form: Form::Count(1, 100_000_000),
+        preset: Preset::Default("2000"),
+        doc: "The same of posts with an e-mail address or phone number, which are counted apart.",
     },
     Key {
         name: "max_kept",
         form: Form::Count(1, 100_000_000),
         preset: Preset::Default("100000"),
-        doc: "Leads that are kept; beyond it no new one is taken until old ones are past their time.",
+        doc: "Leads that are kept; when they get too many, those without an address who were here longest ago go early.",
     },
     Key {
         name: "keep",

@@ -1,10 +1,10 @@
-/* Tallyhook: where a visitor came from, kept in a first-party cookie and put into forms, payment links and booking links. */
+// Tallyhook: where a visitor came from, kept in a first-party cookie and put into forms, payment links and booking links.
 (function (W, D) {
   'use strict';
-  var C = __CONFIG__, S = D.currentScript, K = '_tallyhook', T = ['client_id', 'session_id'], timer, last,
+  var C = __CONFIG__, S = D.currentScript, K = '_tallyhook', T = ['client_id', 'session_id'], timer, last, retry, pause = 2,
     U = ['utm_source', 'utm_medium', 'utm_campaign', 'utm_term', 'utm_content', 'gclid', 'gbraid', 'wbraid', 'fbclid'];
   function option(name) { return S && S.getAttribute('data-' + name); }
-  var waits = option('consent') ? option('consent') === 'wait' : C.wait, E, state, ga = {};
+  var waits = option('consent') ? option('consent') === 'wait' : C.wait, E, state, ga = {}, mail, queue = [];
   // Whatever goes wrong here, the page goes on.
   function safe(f) { return function (a) { try { return f(a); } catch (e) { return undefined; } }; }
   function cookies() {
@@ -23,6 +23,13 @@
     state = state || {};
     if (!/^[\w-]{8,200}$/.test(state.i)) state.i = '';
     state.c = state.c || {};
+    // A yes to e-mail is for the address that is written with it, not for the browser.
+    delete state.c.email;
+  }
+  function fresh() {
+    return 'th_' + Array.from(crypto.getRandomValues(new Uint8Array(16)), function (b) {
+      return (b + 256).toString(16).slice(1);
+    }).join('');
   }
   function touch() {
     var found = new URLSearchParams(location.search), said = {}, any;
@@ -32,11 +39,7 @@
       state.l = said;
       state.f = state.f || said;
     }
-    if (!state.i) {
-      state.i = 'th_' + Array.from(crypto.getRandomValues(new Uint8Array(16)), function (b) {
-        return (b + 256).toString(16).slice(1);
-      }).join('');
-    }
+    state.i = state.i || fresh();
   }
   function known() {
     var all = { lead_id: state.i }, l = state.l || {}, f = state.f || {}, c = cookies(), k;
@@ -46,16 +49,53 @@
     if (f.t) all.first_at = f.t;
     return all;
   }
-  function send(more) {
-    var body = known(), k;
+  function post(body) {
+    // Plain text needs no question in advance.
+    return fetch(E, { method: 'POST', body: body, keepalive: true, credentials: 'omit', headers: { 'content-type': 'text/plain' } })
+      .then(function (r) { if (r.status === 429 || r.status > 499) throw r; });
+  }
+  function send() {
+    var body = known();
     body.consent = state.c;
-    for (k in more) body[k] = more[k];
     body = JSON.stringify(body);
     if (body === last || !E) return;
     last = body;
-    // Plain text needs no question in advance.
-    fetch(E, { method: 'POST', body: body, keepalive: true, credentials: 'omit', headers: { 'content-type': 'text/plain' } })
-      .catch(function () { last = ''; });
+    post(body).catch(function () { last = ''; });
+  }
+  // What has no answer yet is kept: as long as the browser may remember, else for this tab.
+  var remember = safe(function () {
+    ['localStorage', 'sessionStorage'].forEach(function (s, i) {
+      if (queue.length && allowed() === !i) W[s].setItem(K, JSON.stringify(queue)); else W[s].removeItem(K);
+    });
+  });
+  var flush = safe(function () {
+    clearTimeout(retry);
+    queue = queue.filter(function (q) { return q[0] > Date.now() - 864e5; }).slice(-20);
+    remember();
+    queue.forEach(function (q) {
+      if (q.sent) return;
+      q.sent = 1;
+      post(q[1]).then(function () { queue.splice(queue.indexOf(q), 1); remember(); }, function () {
+        q.sent = 0;
+        clearTimeout(retry);
+        pause = Math.min(pause * 2, 300);
+        retry = setTimeout(flush, pause * 1000);
+      });
+    });
+  });
+  function tell(all) {
+    if (!E) return;
+    queue.push([Date.now(), JSON.stringify(all)]);
+    flush();
+  }
+  // What a person typed. Who allows no more is heard under an id that is used once.
+  function say(more, box) {
+    var ok = allowed(), all = ok ? known() : { lead_id: fresh() }, k;
+    for (k in more) if (ok || /^(email|phone|name|trap)$/.test(k)) all[k] = more[k];
+    if (!ok && !all.email && !all.phone) return;
+    all.consent = Object.assign({}, state.c, { email: box }, more.consent);
+    if (!ok) all.consent.analytics = false;
+    tell(all);
   }
   function add(url, values) {
     var u = new URL(url, location.href), k, changed;
@@ -76,7 +116,9 @@
     each('a[href],iframe[src]', function (e) {
       var k = e.href ? 'href' : 'src', url = new URL(e[k], location.href), to;
       if (pay.indexOf(url.hostname) >= 0) to = k === 'href' && add(url, { client_reference_id: state.i });
-      else if (/\/widget\/(bookings?|form|survey|group)s?\//.test(url.pathname)) to = add(url, values);
+      // A frame loads anew with each change: once, and not under somebody's hands.
+      else if (/\/widget\/(bookings?|form|survey|group)s?\//.test(url.pathname) &&
+        (k === 'href' || !e.used && !url.searchParams.has('lead_id'))) to = add(url, values);
       if (to) e[k] = to;
     });
     each('stripe-buy-button,stripe-pricing-table', function (e) {
@@ -92,49 +134,65 @@
     each('input[type=hidden]', function (i) { if (!i.value && values[i.name]) i.value = values[i.name]; });
   });
   function soon() { timer = timer || setTimeout(decorate, 100); }
+  var look = safe(function () { if (allowed()) { send(); decorate(); } });
   function go() {
     if (!allowed()) return;
     touch();
     keep();
-    send();
-    decorate();
+    look();
+  }
+  // Analytics sets its cookies when it is ready, or when it may.
+  function watch() {
+    var stream = option('ga');
+    if (stream && W.gtag) T.forEach(function (k) {
+      W.gtag('get', stream, k, function (v) { ga[k] = v; setTimeout(look, 50); });
+    });
+    [500, 3000].forEach(function (ms) { setTimeout(look, ms); });
   }
   var api = {
     id: function () { return allowed() && state.i || null; },
     consent: safe(function (said) {
-      ['analytics', 'ads', 'email'].forEach(function (k) { if (typeof said[k] === 'boolean') state.c[k] = said[k]; });
-      if (allowed()) return go();
-      if (state.i) send();
-      // Of who said no only that is kept.
-      state = { i: '', c: state.c };
-      keep();
+      ['analytics', 'ads'].forEach(function (k) { if (typeof said[k] === 'boolean') state.c[k] = said[k]; });
+      if (typeof said.email === 'boolean') mail = said.email;
+      if (state.i && (mail === false || !allowed())) {
+        tell({ lead_id: state.i, consent: Object.assign({ email: mail && undefined }, state.c) });
+      }
+      if (allowed()) { go(); watch(); }
+      else {
+        // Of who said no only that is kept.
+        state = { i: '', c: state.c };
+        keep();
+      }
+      remember();
     }),
-    send: safe(function (more) { if (allowed()) send(more); })
+    send: safe(function (more) { say(more || {}, mail); })
   };
   function start() {
     E = option('endpoint') || S && S.src && new URL('/api/leads', S.src).href;
     begin();
     W.tallyhook = api;
+    ['localStorage', 'sessionStorage'].forEach(safe(function (s) {
+      queue = queue.concat(JSON.parse(W[s].getItem(K)) || []);
+    }));
+    if (queue.length) flush();
     go();
     function later() {
-      var stream = option('ga');
-      if (stream && W.gtag) T.forEach(function (k) { W.gtag('get', stream, k, function (v) { ga[k] = v; soon(); }); });
       decorate();
-      // Analytics sets its cookies when it is ready.
-      [500, 3000].forEach(function (ms) { setTimeout(safe(function () { if (allowed()) { send(); decorate(); } }), ms); });
-      if (W.MutationObserver) new MutationObserver(soon).observe(D.documentElement, { childList: true, subtree: true });
+      watch();
+      if (W.MutationObserver) new MutationObserver(soon).observe(D.documentElement,
+        { childList: true, subtree: true, attributes: true, attributeFilter: ['href', 'src'] });
     }
     if (D.readyState === 'loading') D.addEventListener('DOMContentLoaded', safe(later)); else later();
+    W.addEventListener('blur', safe(function () { D.activeElement.used = 1; }));
     D.addEventListener('submit', safe(function (event) {
-      var f = event.target, more = {};
-      if (!f.hasAttribute('data-tallyhook') || !allowed()) return;
+      var f = event.target, more = {}, box = mail;
+      if (!f.hasAttribute('data-tallyhook')) return;
       Array.prototype.forEach.call(f.elements, function (i) {
         var name = i.getAttribute('data-tallyhook') || { email: 'email', tel: 'phone' }[i.type] || i.name;
-        if (name === 'consent_email') state.c.email = i.checked;
+        if (name === 'consent_email') box = i.checked;
         else if (/^(email|phone|name|trap)$/.test(name) && i.value) more[name] = i.value;
       });
-      keep();
-      send(more);
+      say(more, box);
     }), true);
   }
   safe(start)();

@@ -29,7 +29,8 @@ use crate::config::{self, Config};
 use crate::model::lead::LeadReceipt;
 use crate::model::phone::Country;
 use crate::platform::clock::SharedClock;
-use limits::{Exceeded, Posted};
+use limits::{Exceeded, Kind, Posted};
+pub use limits::{LeadLimits, TurnedAway};
 use post::{Absurd, Reading, Said};
 
 /// The script as it is written; `__CONFIG__` stands for what is configured.
@@ -64,7 +65,9 @@ impl LeadSettings {
     /// `streams` are the names of the cookies of GA4's configured streams.
     pub fn new(leads: config::Leads, country: Option<Country>, streams: Vec<String>) -> Self {
         let settings = json!({"wait": leads.wait_for_consent, "days": leads.cookie_days});
-        let script = SCRIPT.replace("__CONFIG__", &settings.to_string());
+        // Browsers need neither comments nor indentation.
+        let lines = SCRIPT.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+        let script = lines.collect::<Vec<_>>().join("\n").replace("__CONFIG__", &settings.to_string());
         let digest = Sha256::digest(script.as_bytes());
         let etag = digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         Self { leads, country, streams, script: Bytes::from(script), etag: format!("\"{etag}\"") }
@@ -83,22 +86,26 @@ pub struct Leads {
     door: Arc<dyn Door>,
     budget: Budget,
     posted: Mutex<Posted>,
+    limits: Arc<LeadLimits>,
 }
 
 impl Leads {
-    /// With settings.
-    pub fn new(settings: LeadSettings, clock: SharedClock, door: Arc<dyn Door>) -> Self {
+    /// With settings; `limits` is told of them and of what they turn away.
+    pub fn new(settings: LeadSettings, clock: SharedClock, door: Arc<dyn Door>, limits: Arc<LeadLimits>) -> Self {
+        limits.set_most_kept(settings.leads.max_kept);
         Self {
             settings: RwLock::new(Arc::new(settings)),
             clock,
             door,
             budget: Budget::new(MAX_BYTES_IN_FLIGHT),
             posted: Mutex::default(),
+            limits,
         }
     }
 
     /// Puts other settings into force, after the configuration was read again.
     pub fn set(&self, settings: LeadSettings) {
+        self.limits.set_most_kept(settings.leads.max_kept);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
@@ -177,30 +184,41 @@ impl Leads {
     ) -> Result<Outcome, Outcome> {
         let now = self.clock.now();
         let address = visitor(settings.leads.address_header.as_deref(), headers, peer);
-        let allowed = {
-            let mut posted = self.posted.lock().unwrap_or_else(PoisonError::into_inner);
-            posted.count(address, settings.leads.rate_limit, settings.leads.max_per_day, now)
-        };
-        allowed.map_err(|exceeded| match exceeded {
+        let posted = || self.posted.lock().unwrap_or_else(PoisonError::into_inner);
+        let too_many = |exceeded| match exceeded {
             Exceeded::Address(free_at) => Outcome::TooMany("rate_limited", free_at.since(now)),
             Exceeded::Day => Outcome::TooMany("daily_limit", COME_AGAIN),
-        })?;
+        };
+        posted().come(address, settings.leads.rate_limit, now).map_err(too_many)?;
         self.door.try_ready()?;
         let (bytes, _reservation) = body.read(MAX_BODY, BODY_TIMEOUT, &self.budget).await?;
         let fresh_id = fresh_id().map_err(|_| Outcome::Unavailable("no_randomness"))?;
         let reading =
             Reading { country: settings.country, streams: &settings.streams, at: now, fresh_id: fresh_id.clone() };
-        let post = match post::read(&bytes, reading)? {
-            Said::Lead(post) => post,
+        let (post, left_out) = match post::read(&bytes, reading)? {
+            Said::Lead(post, left_out) => (post, left_out),
             // A machine that learns that it was found out tries something else.
-            Said::Trapped => return Ok(Outcome::Taken { lead_id: fresh_id, how: "trapped" }),
+            Said::Trapped => return Ok(Outcome::Taken { lead_id: fresh_id, how: "trapped", left_out: Vec::new() }),
         };
+        let (kind, most) = match post.is_form() {
+            true => (Kind::Form, settings.leads.max_forms_per_day),
+            false => (Kind::Visit, settings.leads.max_per_day),
+        };
+        posted().count(address, kind, most, now).map_err(|exceeded| {
+            self.limits.turn_away(kind, now);
+            too_many(exceeded)
+        })?;
         let lead_id = post.lead_id.clone();
-        match self.door.take_lead(*post).await? {
-            LeadReceipt::Stored => Ok(Outcome::Taken { lead_id, how: "stored" }),
-            LeadReceipt::Known => Ok(Outcome::Taken { lead_id, how: "known" }),
-            LeadReceipt::Full => Err(Outcome::TooMany("quota", COME_AGAIN)),
-        }
+        let (lead_id, how) = match self.door.take_lead(*post).await? {
+            LeadReceipt::Stored => (lead_id, "stored"),
+            LeadReceipt::StoredApart(lead_id) => (lead_id, "stored"),
+            LeadReceipt::Known => (lead_id, "known"),
+            LeadReceipt::Full => {
+                self.limits.turn_away(kind, now);
+                return Err(Outcome::TooMany("quota", COME_AGAIN));
+            }
+        };
+        Ok(Outcome::Taken { lead_id, how, left_out })
     }
 }
 
@@ -230,7 +248,7 @@ fn preflight() -> Answer {
 
 /// What became of a post.
 enum Outcome {
-    Taken { lead_id: String, how: &'static str },
+    Taken { lead_id: String, how: &'static str, left_out: Vec<&'static str> },
     Absurd(Absurd),
     TooMany(&'static str, Duration),
     Unavailable(&'static str),
@@ -273,7 +291,13 @@ impl Outcome {
     fn answer(&self) -> Answer {
         let error = self.name();
         let (status, wait) = match self {
-            Self::Taken { lead_id, .. } => return answer::json(StatusCode::ACCEPTED, &json!({"lead_id": lead_id})),
+            Self::Taken { lead_id, left_out, .. } => {
+                let mut said = json!({"lead_id": lead_id});
+                if !left_out.is_empty() {
+                    said["left_out"] = json!(left_out);
+                }
+                return answer::json(StatusCode::ACCEPTED, &said);
+            }
             Self::Absurd(Absurd(field)) => {
                 return answer::json(StatusCode::BAD_REQUEST, &json!({"error": error, "field": field}));
             }

@@ -1,4 +1,5 @@
-//! What a browser posts: flat JSON, of which nothing is believed that can't be so.
+//! What a browser posts: flat JSON, of which nothing is believed that can't be so. A value that can't be is left out: no odd name
+//! and no broken link costs the address that came with it.
 
 use serde_json::{Map, Value};
 
@@ -22,13 +23,13 @@ const MOST_COOKIES: usize = 20;
 /// What a body says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    /// Something of a visitor.
-    Lead(Box<LeadPost>),
+    /// Something of a visitor, and the names of what was left out, as it can't be so.
+    Lead(Box<LeadPost>, Vec<&'static str>),
     /// A field that people don't see is filled in: no person did that.
     Trapped,
 }
 
-/// Why a body is refused: the field, or none for the whole.
+/// Why a body is refused: the first field of those that leave nothing to believe, or none for the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Absurd(pub(super) Option<&'static str>);
 
@@ -44,43 +45,66 @@ pub(super) struct Reading<'a> {
     pub(super) fresh_id: String,
 }
 
-struct Fields(Map<String, Value>);
+struct Fields {
+    said: Map<String, Value>,
+    left_out: Vec<&'static str>,
+}
 
 impl Fields {
-    /// A text that is not blank, trimmed. `null` and numbers where a text should be are as good as nothing.
-    fn text(&self, name: &'static str, longest: usize) -> Result<Option<String>, Absurd> {
-        let Some(value) = self.0.get(name) else { return Ok(None) };
-        let text = match value {
-            Value::String(text) => text.trim(),
-            Value::Null => return Ok(None),
-            _ => return Err(Absurd(Some(name))),
+    /// A text that is not blank, trimmed and without control characters. `null` is as good as nothing.
+    fn text(&mut self, name: &'static str, longest: usize) -> Option<String> {
+        let text = match self.said.get(name)? {
+            Value::String(text) => text.chars().filter(|c| !c.is_control()).collect::<String>(),
+            Value::Null => return None,
+            _ => return self.leave_out(name),
         };
-        if text.chars().count() > longest || text.chars().any(char::is_control) {
-            return Err(Absurd(Some(name)));
+        let text = text.trim();
+        if text.chars().count() > longest {
+            return self.leave_out(name);
         }
-        Ok((!text.is_empty()).then(|| text.to_owned()))
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// The same, read as something; left out when it can't be that.
+    fn text_as<T>(&mut self, name: &'static str, longest: usize, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(name, longest)?;
+        read(&text).or_else(|| self.leave_out(name))
+    }
+
+    fn leave_out<T>(&mut self, name: &'static str) -> Option<T> {
+        self.left_out.push(name);
+        None
+    }
+
+    /// Whether a field that people don't see is filled in.
+    fn is_trapped(&self) -> bool {
+        match self.said.get("trap") {
+            None | Some(Value::Null) => false,
+            Some(Value::String(text)) => !text.trim().is_empty(),
+            Some(_) => true,
+        }
     }
 
     /// UTM and click ids, of this visit or the first.
-    fn touch(&self, names: [&'static str; 9]) -> Result<Attribution, Absurd> {
+    fn touch(&mut self, names: [&'static str; 9]) -> Attribution {
         let [source, medium, campaign, term, content, gclid, gbraid, wbraid, fbclid] = names;
-        Ok(Attribution {
-            utm_source: self.text(source, LONGEST_TEXT)?,
-            utm_medium: self.text(medium, LONGEST_TEXT)?,
-            utm_campaign: self.text(campaign, LONGEST_TEXT)?,
-            utm_term: self.text(term, LONGEST_TEXT)?,
-            utm_content: self.text(content, LONGEST_TEXT)?,
-            gclid: self.text(gclid, LONGEST_CLICK_ID)?,
-            gbraid: self.text(gbraid, LONGEST_CLICK_ID)?,
-            wbraid: self.text(wbraid, LONGEST_CLICK_ID)?,
-            fbclid: self.text(fbclid, LONGEST_CLICK_ID)?,
+        Attribution {
+            utm_source: self.text(source, LONGEST_TEXT),
+            utm_medium: self.text(medium, LONGEST_TEXT),
+            utm_campaign: self.text(campaign, LONGEST_TEXT),
+            utm_term: self.text(term, LONGEST_TEXT),
+            utm_content: self.text(content, LONGEST_TEXT),
+            gclid: self.text(gclid, LONGEST_CLICK_ID),
+            gbraid: self.text(gbraid, LONGEST_CLICK_ID),
+            wbraid: self.text(wbraid, LONGEST_CLICK_ID),
+            fbclid: self.text(fbclid, LONGEST_CLICK_ID),
             ..Attribution::default()
-        })
+        }
     }
 
     /// The session id of the configured stream's cookie, else of the stream whose session began last.
     fn session_of_cookies(&self, streams: &[String]) -> Option<String> {
-        let cookies = self.0.iter().filter(|(name, _)| name.starts_with("_ga_")).take(MOST_COOKIES);
+        let cookies = self.said.iter().filter(|(name, _)| name.starts_with("_ga_")).take(MOST_COOKIES);
         let sessions = cookies.filter_map(|(name, value)| {
             let value = value.as_str().filter(|value| value.len() <= LONGEST_COOKIE)?;
             let id = ga_cookie::session_id(value)?;
@@ -98,18 +122,15 @@ pub(super) fn is_lead_id(text: &str) -> bool {
 
 /// Reads a body.
 pub(super) fn read(body: &[u8], reading: Reading<'_>) -> Result<Said, Absurd> {
-    let fields = match serde_json::from_slice(body) {
-        Ok(Value::Object(fields)) => Fields(fields),
+    let said = match serde_json::from_slice(body) {
+        Ok(Value::Object(said)) => said,
         _ => return Err(Absurd(None)),
     };
-    if fields.text("trap", LONGEST_TEXT).map_or(true, |trap| trap.is_some()) {
+    let mut fields = Fields { said, left_out: Vec::new() };
+    if fields.is_trapped() {
         return Ok(Said::Trapped);
     }
-    let lead_id = match fields.text("lead_id", 200)? {
-        Some(id) if is_lead_id(&id) => id,
-        Some(_) => return Err(Absurd(Some("lead_id"))),
-        None => reading.fresh_id,
-    };
+    let lead_id = fields.text_as("lead_id", 200, |id| is_lead_id(id).then(|| id.to_owned()));
     let mut last = fields.touch([
         "utm_source",
         "utm_medium",
@@ -120,18 +141,14 @@ pub(super) fn read(body: &[u8], reading: Reading<'_>) -> Result<Said, Absurd> {
         "gbraid",
         "wbraid",
         "fbclid",
-    ])?;
-    // A cookie that says nothing is no fault of the visitor's.
-    let cookie =
-        |name| Ok::<_, Absurd>(fields.text(name, LONGEST_COOKIE)?.and_then(|text| ga_cookie::client_id(&text)));
-    last.client_id = match fields.text("client_id", LONGEST_COOKIE)? {
-        Some(id) => Some(ga_cookie::client_id(&id).ok_or(Absurd(Some("client_id")))?),
-        None => cookie("_ga")?,
-    };
-    last.session_id = match fields.text("session_id", LONGEST_COOKIE)? {
-        Some(id) => Some(ga_cookie::session_id(&id).ok_or(Absurd(Some("session_id")))?),
-        None => fields.session_of_cookies(reading.streams),
-    };
+    ]);
+    last.client_id = fields
+        .text_as("client_id", LONGEST_COOKIE, ga_cookie::client_id)
+        // A cookie that says nothing is no fault of the visitor's.
+        .or_else(|| fields.text("_ga", LONGEST_COOKIE).and_then(|text| ga_cookie::client_id(&text)));
+    last.session_id = fields
+        .text_as("session_id", LONGEST_COOKIE, ga_cookie::session_id)
+        .or_else(|| fields.session_of_cookies(reading.streams));
     let mut first = fields.touch([
         "first_utm_source",
         "first_utm_medium",
@@ -142,51 +159,56 @@ pub(super) fn read(body: &[u8], reading: Reading<'_>) -> Result<Said, Absurd> {
         "first_gbraid",
         "first_wbraid",
         "first_fbclid",
-    ])?;
+    ]);
     if !first.is_empty() {
         // What a browser remembers of long ago or of the future is of now.
-        let said = fields.0.get("first_at").and_then(Value::as_i64).map(Timestamp::from_unix_seconds);
+        let said = fields.said.get("first_at").and_then(Value::as_i64).map(Timestamp::from_unix_seconds);
         let oldest = reading.at.before(std::time::Duration::from_secs(400 * 86_400));
         first.at = said.filter(|said| (oldest..=reading.at).contains(said)).unwrap_or(reading.at);
         first.client_id.clone_from(&last.client_id);
     }
-    Ok(Said::Lead(Box::new(LeadPost {
-        lead_id,
-        at: reading.at,
-        first,
-        last,
-        consent: consent(&fields)?,
-        person: person(&fields, reading.country)?,
-    })))
-}
-
-fn consent(fields: &Fields) -> Result<Consent, Absurd> {
-    let absurd = Absurd(Some("consent"));
-    let answers = match fields.0.get("consent") {
-        None | Some(Value::Null) => return Ok(Consent::default()),
-        Some(Value::Object(answers)) => answers,
-        Some(_) => return Err(absurd),
-    };
-    let answer = |name: &str| match answers.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Bool(said)) => Ok(Some(*said)),
-        Some(_) => Err(absurd),
-    };
-    Ok(Consent { analytics: answer("analytics")?, ads: answer("ads")?, email: answer("email")? })
-}
-
-fn person(fields: &Fields, country: Option<Country>) -> Result<Person, Absurd> {
-    let email = match fields.text("email", 254)? {
-        Some(text) => Some(email(&text).ok_or(Absurd(Some("email")))?),
-        None => None,
-    };
-    // A number that can't be read recognises nobody, and is no reason to lose the rest.
-    let phone = fields.text("phone", LONGEST_TEXT)?.and_then(|text| Phone::parse_in(&text, country));
-    let name = fields.text("name", LONGEST_TEXT)?;
-    if name.as_ref().is_some_and(|name| name.contains("://") || name.contains(['<', '>'])) {
-        return Err(Absurd(Some("name")));
+    let consent = consent(&mut fields);
+    let person = person(&mut fields, reading.country);
+    let nothing = first.is_empty() && last.is_empty() && consent == Consent::default() && person == Person::default();
+    if nothing && let Some(name) = fields.left_out.first() {
+        return Err(Absurd(Some(name)));
     }
-    Ok(Person { email, phone, name })
+    let post = LeadPost { lead_id: lead_id.unwrap_or(reading.fresh_id), at: reading.at, first, last, consent, person };
+    Ok(Said::Lead(Box::new(post), fields.left_out))
+}
+
+fn consent(fields: &mut Fields) -> Consent {
+    let said = fields.said.get("consent").cloned().unwrap_or_default();
+    let mut absurd = !said.is_object() && !said.is_null();
+    let mut answer = |name: &str| match said.get(name) {
+        None | Some(Value::Null) => None,
+        Some(Value::Bool(said)) => Some(*said),
+        Some(_) => {
+            absurd = true;
+            None
+        }
+    };
+    let consent = Consent { analytics: answer("analytics"), ads: answer("ads"), email: answer("email") };
+    if absurd {
+        fields.left_out.push("consent");
+    }
+    consent
+}
+
+fn person(fields: &mut Fields, country: Option<Country>) -> Person {
+    Person {
+        email: fields.text_as("email", 254, email),
+        // A number that can't be read recognises nobody, and is no reason to lose the rest.
+        phone: fields.text("phone", LONGEST_TEXT).and_then(|text| Phone::parse_in(&text, country)),
+        name: fields.text_as("name", LONGEST_TEXT, name),
+    }
+}
+
+/// A name as it may stand in a CRM: no link, and nothing that a page would take for markup.
+fn name(text: &str) -> Option<String> {
+    let name: String = text.chars().filter(|c| !matches!(c, '<' | '>')).collect();
+    let name = name.trim();
+    (!name.is_empty() && !name.contains("://")).then(|| name.to_owned())
 }
 
 /// An address as people type one: with a domain that has a dot, and without marks that no mail provider gives out.
@@ -222,7 +244,7 @@ mod tests {
 
     fn lead(body: &Value) -> LeadPost {
         match read_value(body).unwrap() {
-            Said::Lead(post) => *post,
+            Said::Lead(post, _) => *post,
             Said::Trapped => panic!("trapped"),
         }
     }
@@ -252,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_values_are_refused_by_name() {
+    fn absurd_values_are_left_out_by_name_and_alone_refused() {
         let long = "x".repeat(600);
         for (field, value) in [
             ("lead_id", json!("short")),
@@ -261,7 +283,6 @@ mod tests {
             ("client_id", json!("jane@example.com")),
             ("session_id", json!("soon")),
             ("utm_source", json!(long)),
-            ("utm_campaign", json!("a\u{0}b")),
             ("gclid", json!(["a"])),
             ("email", json!("not an address")),
             ("email", json!("a@b")),
@@ -271,6 +292,10 @@ mod tests {
             ("consent", json!({"email": "yes"})),
         ] {
             assert_eq!(read_value(&json!({ field: value })), Err(Absurd(Some(field))), "{field} {value}");
+            let more = json!({ field: value, "phone": "030 1234567", "utm_term": "kept" });
+            let Ok(Said::Lead(post, left_out)) = read_value(&more) else { panic!("{field} {value}") };
+            assert_eq!((left_out, post.last.utm_term.as_deref()), (vec![field], Some("kept")), "{value}");
+            assert!(post.person.phone.is_some() && is_lead_id(&post.lead_id));
         }
         for body in [&b"[]"[..], b"", b"\xff", b"{", b"1"] {
             let reading = Reading { country: None, streams: &[], at: Timestamp::EPOCH, fresh_id: String::new() };
@@ -279,9 +304,16 @@ mod tests {
     }
 
     #[test]
+    fn odd_characters_cost_nothing_but_themselves() {
+        let post = lead(&json!({"name": " Jim <3\u{7} ", "email": "jim@example.com", "utm_campaign": "spr\u{0}ing\n"}));
+        assert_eq!((post.person.name.as_deref(), post.last.utm_campaign.as_deref()), (Some("Jim 3"), Some("spring")));
+        assert!(post.person.email.is_some());
+    }
+
+    #[test]
     fn what_only_a_machine_fills_in_is_a_trap() {
         assert_eq!(read_value(&json!({"lead_id": "lead_0001", "trap": "http://x"})), Ok(Said::Trapped));
         assert_eq!(read_value(&json!({"trap": 5})), Ok(Said::Trapped));
-        assert!(matches!(read_value(&json!({"trap": ""})), Ok(Said::Lead(_))));
+        assert!(matches!(read_value(&json!({"trap": ""})), Ok(Said::Lead(..))));
     }
 }

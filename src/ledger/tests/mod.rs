@@ -14,6 +14,7 @@ mod house;
 mod leads;
 mod likeness;
 mod orders;
+mod others;
 mod people;
 mod property;
 mod refunds;

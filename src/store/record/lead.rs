@@ -37,6 +37,7 @@ struct LeadV1<'a> {
     #[serde(borrow)]
     person: Option<PersonV1<'a>>,
     addresses: u8,
+    others: u16,
     told: Option<u64>,
 }
 
@@ -55,6 +56,7 @@ pub fn encode(lead: &Lead) -> Vec<u8> {
         ],
         person: PersonV1::of(&lead.person),
         addresses: lead.addresses,
+        others: lead.others,
         told: lead.told.map(|group| group.0),
     }))
 }
@@ -78,6 +80,7 @@ pub fn decode(id: &str, bytes: &[u8]) -> Result<Lead, RecordError> {
             consent_said_at: ConsentTimes { analytics, ads, email },
             person: PersonV1::read(v1.person),
             addresses: v1.addresses,
+            others: v1.others,
             told: v1.told.map(GroupId),
         })
     })

@@ -534,6 +534,7 @@ pub(super) fn full_lead() -> Lead {
         consent_said_at: ConsentTimes { analytics: at(5), ads: at(6), email: at(7) },
         person: person(),
         addresses: 1,
+        others: 2,
         told: Some(GroupId(3)),
     }
 }

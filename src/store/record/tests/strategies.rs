@@ -684,26 +684,36 @@ pub(super) fn totals() -> impl Strategy<Value = Totals> {
 
 pub(super) fn lead() -> impl Strategy<Value = Lead> {
     let touches = (attribution(), of(attribution())).prop_map(|(first, last)| (first.clone(), last.unwrap_or(first)));
-    (text(), [at(), at(), at(), at(), at()], touches, consent(), person(), any::<u8>(), of(any::<u64>())).prop_map(
-        |(
-            id,
-            [first_seen_at, last_seen_at, analytics, ads, email],
-            (first, last),
-            consent,
-            person,
-            addresses,
-            told,
-        )| Lead {
-            id,
-            first_seen_at,
-            last_seen_at,
-            first,
-            last,
-            consent,
-            consent_said_at: ConsentTimes { analytics, ads, email },
-            person,
-            addresses,
-            told: told.map(GroupId),
-        },
+    (
+        text(),
+        [at(), at(), at(), at(), at()],
+        touches,
+        consent(),
+        person(),
+        (any::<u8>(), any::<u16>()),
+        of(any::<u64>()),
     )
+        .prop_map(
+            |(
+                id,
+                [first_seen_at, last_seen_at, analytics, ads, email],
+                (first, last),
+                consent,
+                person,
+                (addresses, others),
+                told,
+            )| Lead {
+                id,
+                first_seen_at,
+                last_seen_at,
+                first,
+                last,
+                consent,
+                consent_said_at: ConsentTimes { analytics, ads, email },
+                person,
+                addresses,
+                others,
+                told: told.map(GroupId),
+            },
+        )
 }
