@@ -22,6 +22,7 @@ use super::{Failure, Setting, doctor};
 use crate::config::{Config, DEFAULT_FILE};
 use crate::model::secret::Secret;
 use crate::model::time::parse_span;
+use crate::platform::clock::{Clock, SystemClock};
 use crate::sources::stripe::events_to_tick;
 
 use answers::{Answers, Crm, Ga4, MailerLite};
@@ -148,6 +149,8 @@ impl Setup {
         let mut answers = self.answers()?;
         // Whoever is asked for the signing secret is told first where to get it.
         let was_shown = person.is_some() && answers.stripe_secret.is_none();
+        // What comes while everything is examined has come as well.
+        let since = SystemClock.now();
         let credentials = settle(person.as_ref(), &mut answers, &file)?;
 
         let endpoint = answers.endpoint();
@@ -211,7 +214,7 @@ impl Setup {
             (None, None) => None,
         };
         match patience {
-            Some(patience) => waiting::for_event(&setting, patience, &endpoint, out),
+            Some(patience) => waiting::for_event(&setting, since, patience, &endpoint, out),
             None => Ok(()),
         }
     }

@@ -8,9 +8,8 @@ use serde_json::Value;
 use crate::cli::output::json_line;
 use crate::cli::table::field;
 use crate::cli::{Failure, Setting, access};
-use crate::model::time::format_span;
+use crate::model::time::{Timestamp, format_span};
 use crate::operator::{Filter, List, Request};
-use crate::platform::clock::{Clock, SystemClock};
 
 /// How often the running daemon is asked.
 const LOOK: Duration = Duration::from_millis(500);
@@ -39,14 +38,15 @@ fn is_decided(certificate: &Value) -> bool {
     certificate.is_null() || certificate["expires_at"].is_string() || certificate["last_error"].is_string()
 }
 
-/// Waits for the first event from now on and shows it.
+/// Waits for the first event since some moment and shows it.
 pub(super) fn for_event(
     setting: &Setting<'_>,
+    since: Timestamp,
     patience: Duration,
     endpoint: &str,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let since = Some(SystemClock.now().to_string());
+    let since = Some(since.to_string());
     let request =
         Request::EventsList(List { filter: Filter { since, ..Filter::default() }, limit: Some(1), after: None });
     if !setting.json {
