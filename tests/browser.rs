@@ -9,6 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::daemon::{Daemon, Home, Sandboxes, Settings};
@@ -22,10 +23,13 @@ fn serve(page: impl Fn(&str) -> String + Send + 'static) -> String {
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let own = origin.clone();
     std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { continue };
+        for mut stream in listener.incoming().flatten() {
+            // A browser opens connections that it may never use.
+            let _ = stream.set_read_timeout(Some(Duration::from_millis(500)));
             let mut head = [0; 4096];
-            let _ = stream.read(&mut head);
+            if !matches!(stream.read(&mut head), Ok(1..)) {
+                continue;
+            }
             let body = page(&own);
             let _ = write!(
                 stream,
@@ -64,7 +68,8 @@ fn look(url: &str, profile: &Path) -> Option<String> {
         eprintln!("SKIPPED: {CHROMIUM} is not here; `apt-get install chromium`, as .ci/run does");
         return None;
     }
-    let output = Command::new(CHROMIUM)
+    let output = Command::new("timeout")
+        .args(["--kill-after=5", "120", CHROMIUM])
         .args([
             "--headless",
             "--no-sandbox",
@@ -223,7 +228,11 @@ impl Site {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (src, log) = (Arc::clone(&src), Arc::clone(&log));
-                std::thread::spawn(move || answer(stream, body, statuses, &src.lock().unwrap().clone(), &log));
+                std::thread::spawn(move || {
+                    // Not kept locked: a browser opens connections that it may never use.
+                    let script = src.lock().unwrap().clone();
+                    answer(stream, body, statuses, &script, &log);
+                });
             }
         });
         Self { origin, script, posts }
