@@ -43,19 +43,6 @@ fn post(daemon: &Daemon, source: &str, headers: &[(&str, &str)], body: &Value) -
     answer.json()["status"].as_str().unwrap_or_default().to_owned()
 }
 
-/// What happened, each business event once.
-fn happened(home: &Home) -> Vec<String> {
-    let rows = home.rows(&["events", "list", "--all"]);
-    let told = rows.iter().flat_map(|row| row["business_events"].as_array().unwrap());
-    let mut kinds: Vec<_> =
-        told.map(|told| (told["key"].to_string(), told["kind"].as_str().unwrap().to_owned())).collect();
-    kinds.sort();
-    kinds.dedup();
-    let mut kinds: Vec<_> = kinds.into_iter().map(|(_, kind)| kind).collect();
-    kinds.sort();
-    kinds
-}
-
 #[test]
 fn an_appointment_that_moves_twice_and_is_missed_is_one() {
     let sandboxes = Sandboxes::start();
@@ -72,7 +59,7 @@ fn an_appointment_that_moves_twice_and_is_missed_is_one() {
     tell("invitee.canceled", -30, "y2", Some("z1"), true, 20_000);
     tell("invitee.created", -30, "x3", Some("y2"), false, 30_000);
     tell("invitee_no_show.created", -10, "x3", Some("y2"), false, 30_000);
-    assert_eq!(happened(&home), ["booking_changed", "booking_changed", "booking_made", "booking_missed"]);
+    assert_eq!(home.happened(), ["booking_changed", "booking_changed", "booking_made", "booking_missed"]);
     wait_for("GA4 to be told of it", || sandboxes.ga4.report().counted("booking_made").count() == 1);
 }
 
@@ -92,11 +79,11 @@ fn several_events_of_one_order_are_one_sale_and_its_refund() {
     assert_eq!(tell("order.updated", "processing", &times[1], json!([])), "accepted");
     assert_eq!(tell("order.updated", "processing", &times[1], json!([])), "duplicate");
     tell("order.updated", "completed", &times[2], json!([]));
-    assert_eq!(happened(&home), ["purchase"]);
+    assert_eq!(home.happened(), ["purchase"]);
     let refund = json!([{"id": 801, "total": "-20.00"}]);
     tell("order.updated", "completed", &times[3], refund.clone());
     tell("order.updated", "completed", &times[4], refund);
-    assert_eq!(happened(&home), ["purchase", "refund"]);
+    assert_eq!(home.happened(), ["purchase", "refund"]);
     // They go out in no promised order.
     let told = |name: &str| sandboxes.ga4.report().counted(name).count();
     wait_for("GA4 to be told", || told("refund") == 1 && told("purchase") == 1);
@@ -111,7 +98,7 @@ fn a_form_makes_a_lead_and_the_newsletter_a_no() {
     let form = json!({"event_id": "f1", "event_type": "form_response", "form_response": {"form_id": "form", "token": "t1", "submitted_at": at(-20),
         "answers": [{"type": "email", "email": "ada@example.com"}]}});
     assert_eq!(post(&daemon, "typeform", &[], &form), "accepted");
-    assert_eq!(happened(&home), ["lead"]);
+    assert_eq!(home.happened(), ["lead"]);
     wait_for("the CRM to be told of the lead", || !sandboxes.crm.contacts().is_empty());
     let gone =
         json!({"type": "subscriber.unsubscribed", "id": "5", "email": "ada@example.com", "unsubscribed_at": at(-10)});
@@ -122,7 +109,7 @@ fn a_form_makes_a_lead_and_the_newsletter_a_no() {
     assert_eq!(post(&daemon, "till", &[], &refund), "accepted");
     assert_eq!(post(&daemon, "till", &[], &json!({"event": "e3", "type": "till.opened"})), "ignored");
     wait_for("every delivery to end", || home.deliveries("pending") == 0);
-    assert!(happened(&home).contains(&"purchase".to_owned()) && happened(&home).contains(&"refund".to_owned()));
+    assert!(home.happened().contains(&"purchase".to_owned()) && home.happened().contains(&"refund".to_owned()));
     assert!(sandboxes.mailerlite.subscribers().is_empty(), "who said no is not subscribed by a purchase");
     let rows = home.rows(&["deliveries", "list", "--destination", "mailerlite"]);
     assert!(rows.iter().any(|row| row["reason"] == "no_consent"), "{rows:?}");

@@ -44,19 +44,6 @@ fn is(status: u16, word: &str) -> (u16, String) {
     (status, word.to_owned())
 }
 
-/// What happened, by name.
-fn happened(home: &Home) -> Vec<String> {
-    let rows = home.rows(&["events", "list", "--all"]);
-    let told = rows.iter().flat_map(|row| row["business_events"].as_array().unwrap());
-    let mut kinds: Vec<_> =
-        told.map(|told| (told["key"].to_string(), told["kind"].as_str().unwrap().to_owned())).collect();
-    kinds.sort();
-    kinds.dedup();
-    let mut kinds: Vec<_> = kinds.into_iter().map(|(_, kind)| kind).collect();
-    kinds.sort();
-    kinds
-}
-
 fn paypal_source(certificate: &str) -> String {
     format!(
         "[sources.paypal]\nkind = \"hmac\"\npreset = \"paypal\"\nwebhook_id = \"{}\"\nsecrets = [{certificate}]\ncounts_sales = true\n\
@@ -117,7 +104,7 @@ fn paypals_first_refusal_says_where_its_certificate_is_and_then_its_sales_count(
     assert_eq!(told(&post(&daemon, "paypal", &paypal::signed(&paid, -1), &more)), is(400, "no_matching_signature"));
     assert_eq!(told(&post(&daemon, "paypal", &[], &paid)), is(400, "missing_signature"));
 
-    assert_eq!(happened(&home), ["payment_failed", "purchase", "refund"]);
+    assert_eq!(home.happened(), ["payment_failed", "purchase", "refund"]);
     let told = |name: &str| sandboxes.ga4.report().counted(name).count();
     wait_for("GA4 to be told", || told("refund") == 1 && told("purchase") == 1);
     assert_eq!(sandboxes.ga4.report().revenue("eur".parse().unwrap()).minor, 7990);
@@ -181,7 +168,7 @@ fn twilio_signs_its_address_and_gets_an_empty_document() {
         rows.iter().map(|row| (row["provider_id"].as_str().unwrap(), row["type"].as_str().unwrap())).collect();
     types.sort_unstable();
     assert_eq!(types, [("SM1:delivered", "delivered"), ("SM1:received", "received"), ("SM2:failed", "failed")]);
-    assert_eq!(happened(&home), ["lead"]);
+    assert_eq!(home.happened(), ["lead"]);
     assert!(!daemon.log().contains("4915112345678"), "a number stays out of logs");
 }
 

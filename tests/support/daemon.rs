@@ -152,6 +152,19 @@ url = "{alerts}"
         self.rows(&["status"])[0]["deliveries"][state].as_u64().unwrap()
     }
 
+    /// What happened, by name: each business event once.
+    pub fn happened(&self) -> Vec<String> {
+        let rows = self.rows(&["events", "list", "--all"]);
+        let told = rows.iter().flat_map(|row| row["business_events"].as_array().unwrap());
+        let mut kinds: Vec<_> =
+            told.map(|told| (told["key"].to_string(), told["kind"].as_str().unwrap().to_owned())).collect();
+        kinds.sort();
+        kinds.dedup();
+        let mut kinds: Vec<_> = kinds.into_iter().map(|(_, kind)| kind).collect();
+        kinds.sort();
+        kinds
+    }
+
     /// Starts the daemon and waits until it takes webhooks.
     pub fn start(&self) -> Daemon {
         let mut daemon = self.launch();
